@@ -1,0 +1,40 @@
+"""What can go wrong, one class for each thing that a caller can do about it.
+
+    BroadcasterError
+    ├── ConfigurationError     fix the settings: API id, region, stage, endpoint, credentials; or call init_broadcaster
+    ├── InvalidArgumentError   fix the call: a malformed channel name or connection id
+    ├── MessageError           change the message: too large, or not JSON
+    ├── RegistryError          look at the registry: it could not be read or written
+    ├── RefusedError           look at access or the address: API Gateway refuses everybody, or cannot be found
+    └── ClosedError            make a new broadcaster: this one was closed
+
+What happens to a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an exception.
+"""
+
+
+class BroadcasterError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigurationError(BroadcasterError):
+    """A setting is missing or malformed; the text names it, its value and what would be right."""
+
+
+class InvalidArgumentError(BroadcasterError, ValueError):
+    """A channel name, an event name or a connection id is malformed. Nothing was sent or registered."""
+
+
+class MessageError(BroadcasterError, ValueError):
+    """The message cannot be sent to anybody: it is too large or cannot be written as JSON. Nothing was sent."""
+
+
+class RegistryError(BroadcasterError):
+    """The registry of connections could not be read or written; the cause is chained."""
+
+
+class RefusedError(BroadcasterError):
+    """API Gateway refuses every connection alike (403), or its address cannot be reached; the text says what to check."""
+
+
+class ClosedError(BroadcasterError):
+    """The broadcaster was closed before this call."""
