@@ -33,7 +33,7 @@ class RegistryError(BroadcasterError):
 
 
 class RefusedError(BroadcasterError):
-    """API Gateway refuses every connection alike (403), or its address cannot be reached; the text says what to check."""
+    """API Gateway refuses every connection alike (403) or cannot be reached; the text says what to check."""
 
 
 class ClosedError(BroadcasterError):

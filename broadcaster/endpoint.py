@@ -1,0 +1,138 @@
+"""Where the posts go: the `@connections` endpoint of one stage."""
+
+import os
+from typing import NamedTuple
+
+from .errors import ConfigurationError
+
+# The name AWS's SDKs know for this service's endpoint.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset("0123456789")
+_STAGE_CHARACTERS = _LOWER | _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+
+
+class Endpoint(NamedTuple):
+    """The base of `POST {url}/@connections/{connection_id}`, and the region that requests are signed for."""
+
+    scheme: str  # "https" or "http"
+    host: str
+    port: int
+    base_path: str  # "/production", or "" where a custom domain maps the stage to its root
+    region: str
+
+    @property
+    def authority(self) -> str:
+        """The `Host` header: the port is there only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _default_port(self.scheme) else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The endpoint as boto3's `endpoint_url` takes it."""
+        return f"{self.scheme}://{self.authority}{self.base_path}"
+
+
+def resolve_endpoint(
+    api_id: str | None = None, *, region: str | None = None, stage: str = "production", endpoint_url: str | None = None
+) -> Endpoint:
+    """Return where to post to: `endpoint_url`, else AWS's environment variable, else the API's own address.
+
+    The variable is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`; it wins over `api_id`, so that the same code talks to a
+    local gateway. Without `region`, it is read from the URL, `AWS_REGION` or `AWS_DEFAULT_REGION`.
+
+    Raises:
+        ConfigurationError: something is missing or malformed.
+    """
+    if api_id is not None:
+        _check_api_id(api_id)
+    _check_stage(stage)
+    url = endpoint_url or _endpoint_from_environment()
+    if url is None and api_id is None:
+        raise ConfigurationError(
+            "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url="
+        )
+    region = region or (url and _region_in(url)) or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise ConfigurationError("no region; give region='us-east-1' (an output of the stack) or set AWS_REGION")
+    _check_region(region)
+    if url is not None:
+        return _parse(url, region)
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return Endpoint("https", f"{api_id}.execute-api.{region}.{suffix}", 443, f"/{stage}", region)
+
+
+def _endpoint_from_environment() -> str | None:
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return os.environ.get(ENDPOINT_VARIABLE) or None
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _check_api_id(api_id: str) -> None:
+    if not isinstance(api_id, str) or not api_id:
+        raise ConfigurationError(f"api_id {api_id!r} is empty or no text; it looks like 'abc123xyz'")
+    if "/" in api_id or "." in api_id:
+        raise ConfigurationError(
+            f"api_id {api_id!r} is an address; give the id alone, e.g. 'abc123xyz', or the address as endpoint_url="
+        )
+    if not (_LOWER | _DIGITS).issuperset(api_id) or len(api_id) > 63:
+        raise ConfigurationError(
+            f"api_id {api_id!r} is not an API id; they are lower-case letters and digits, e.g. 'abc123xyz'"
+        )
+
+
+def _check_region(region: str) -> None:
+    parts = region.split("-") if isinstance(region, str) else []
+    is_region = (
+        len(parts) >= 3 and _DIGITS.issuperset(parts[-1]) and all(p and _LOWER.issuperset(p) for p in parts[:-1])
+    )
+    if not is_region or not parts[-1]:
+        raise ConfigurationError(f"region {region!r} is not an AWS region; they look like 'us-east-1'")
+
+
+def _check_stage(stage: str) -> None:
+    if isinstance(stage, str) and "/" in stage:
+        bare = stage.strip("/").rsplit("/", 1)[-1] or "production"
+        raise ConfigurationError(f"stage {stage!r} has a slash; give the bare name, e.g. {bare!r}")
+    if not isinstance(stage, str) or not 1 <= len(stage) <= 128 or not _STAGE_CHARACTERS.issuperset(stage):
+        raise ConfigurationError(f"stage {stage!r} is not a stage name; 1 to 128 of A-Z a-z 0-9 _ -, e.g. 'production'")
+
+
+def _region_in(url: str) -> str | None:
+    """Return the region in the name of one of AWS's own hosts, `{api}.execute-api.{region}.amazonaws.com`."""
+    labels = url.partition("://")[2].partition("/")[0].split(".")
+    return labels[2] if len(labels) > 4 and labels[1] == "execute-api" and labels[3] == "amazonaws" else None
+
+
+def _parse(url: str, region: str) -> Endpoint:
+    from urllib.parse import urlsplit
+
+    wrong = f"endpoint_url {url!r}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{wrong} is no URL: {error}") from error
+    if parts.scheme in ("wss", "ws"):
+        better = "http" + url[2:]
+        raise ConfigurationError(f"{wrong} is the browsers' address; the backend's is {better!r}")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ConfigurationError(
+            f"{wrong} is no http(s) URL; it looks like 'https://abc123xyz.execute-api.us-east-1.amazonaws.com/production'"
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"the endpoint_url for {parts.hostname!r} has more than a host and a path; give 'https://host/stage'"
+        )
+    path = parts.path.rstrip("/").removesuffix("/@connections")
+    if not all(33 <= ord(character) < 127 for character in path):
+        raise ConfigurationError(f"{wrong} has a path that a request cannot carry; percent-encode it")
+    if not path and _region_in(url):
+        raise ConfigurationError(f"{wrong} names no stage; append it, e.g. {url.rstrip('/') + '/production'!r}")
+    return Endpoint(parts.scheme, parts.hostname, port or _default_port(parts.scheme), path, region)

@@ -1,0 +1,84 @@
+"""The registry of a backend that runs as one process: everything in memory, gone when the process ends."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from . import ENTRY_LIFETIME, PAGE_SIZE
+
+
+class MemoryRegistry:
+    """Keeps connections in this process alone: other workers of the same server see none of them.
+
+    Args:
+        clock: seconds that never go back; for tests.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._expires: dict[str, float] = {}  # in the order of the latest registration, so the oldest is first
+        self._channels: dict[str, set[str]] = {}  # of a connection; none for those that listen to everything alone
+        self._members: dict[str, set[str]] = {}  # of a channel
+        self._everything: set[str] = set()
+
+    def add(
+        self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
+    ) -> None:
+        """Record that a connection listens to `channels`, or to everything when that is None."""
+        with self._lock:
+            now = self._clock()
+            self._drop_oldest_expired(now)
+            expires = max(self._expires.pop(connection_id, 0.0), now + lifetime)
+            self._expires[connection_id] = expires
+            if channels is None:
+                self._everything.add(connection_id)
+            for channel in channels or ():
+                self._channels.setdefault(connection_id, set()).add(channel)
+                self._members.setdefault(channel, set()).add(connection_id)
+
+    def remove(self, connection_ids: Collection[str]) -> None:
+        """Forget these connections with all their channels; unknown ones are passed over."""
+        with self._lock:
+            for connection_id in connection_ids:
+                self._forget(connection_id)
+
+    def pages(self, channel: str) -> Iterator[list[str]]:
+        """Yield who listens to `channel` or to everything when the first page is asked for, in lists of at most 1,000.
+
+        Costs about 50 ms under the lock for a million connections.
+        """
+        with self._lock:
+            now = self._clock()
+            listening = self._everything | self._members.get(channel, set())
+            ids = [connection_id for connection_id in listening if self._expires[connection_id] > now]
+        for start in range(0, len(ids), PAGE_SIZE):
+            yield ids[start : start + PAGE_SIZE]
+
+    def count(self) -> int:
+        """Return the number of connections that have not expired."""
+        with self._lock:
+            now = self._clock()
+            return sum(expires > now for expires in self._expires.values())
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+    def _drop_oldest_expired(self, now: float) -> None:
+        # Lifetimes are nearly always the same, so the front of the dictionary is what expires next. One that is not at
+        # the front stays a little longer, and `pages` passes over it.
+        while self._expires:
+            oldest = next(iter(self._expires))
+            if self._expires[oldest] > now:
+                return
+            self._forget(oldest)
+
+    def _forget(self, connection_id: str) -> None:
+        if self._expires.pop(connection_id, None) is None:
+            return
+        self._everything.discard(connection_id)
+        for channel in self._channels.pop(connection_id, ()):
+            members = self._members[channel]
+            members.discard(connection_id)
+            if not members:
+                del self._members[channel]

@@ -1,0 +1,49 @@
+"""What became of a broadcast."""
+
+from typing import Any, NamedTuple
+
+
+class Failure(NamedTuple):
+    """One connection that was not reached, although it may still be there."""
+
+    connection_id: str
+    reason: str
+    status: int | None = None  # of the last HTTP answer, if there was one
+
+
+class BroadcastResult(dict[str, int]):
+    """Equals, prints and serialises as `{'sent': 1, 'failed': 0, 'stale': 0}`; every target is in exactly one of them.
+
+    Attributes:
+        failures: one `Failure` for each connection counted in `failed`.
+    """
+
+    __slots__ = ("failures",)
+
+    def __init__(
+        self, sent: int = 0, failed: int = 0, stale: int = 0, *, failures: list[Failure] | None = None
+    ) -> None:
+        super().__init__(sent=sent, failed=failed, stale=stale)
+        self.failures = failures or []
+
+    @property
+    def sent(self) -> int:
+        """Connections that API Gateway accepted the message for."""
+        return self["sent"]
+
+    @property
+    def failed(self) -> int:
+        """Connections that could not be reached; they stay registered."""
+        return self["failed"]
+
+    @property
+    def stale(self) -> int:
+        """Connections that are gone (HTTP 410); they have left the registry."""
+        return self["stale"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self["sent"], self["failed"], self["stale"], self.failures)
+
+
+def _restore(sent: int, failed: int, stale: int, failures: list[Failure]) -> BroadcastResult:
+    return BroadcastResult(sent, failed, stale, failures=failures)

@@ -1,0 +1,87 @@
+import pytest
+
+from broadcaster.endpoint import ENDPOINT_VARIABLE, resolve_endpoint
+from broadcaster.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def no_aws_variables(monkeypatch):
+    for name in (ENDPOINT_VARIABLE, "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_api_has_the_address_that_aws_documents():
+    endpoint = resolve_endpoint("abc123xyz", region="us-east-1")
+    assert endpoint.url == "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
+    assert endpoint.authority == "abc123xyz.execute-api.us-east-1.amazonaws.com"
+
+
+def test_china_has_a_suffix_of_its_own():
+    assert resolve_endpoint("a1", region="cn-north-1").host == "a1.execute-api.cn-north-1.amazonaws.com.cn"
+
+
+def test_a_custom_domain_needs_no_stage():
+    endpoint = resolve_endpoint(endpoint_url="https://ws.example.com", region="eu-west-1")
+    assert (endpoint.url, endpoint.base_path) == ("https://ws.example.com", "")
+
+
+def test_the_region_is_read_from_awss_own_hosts():
+    url = "https://abc123xyz.execute-api.eu-central-1.amazonaws.com/dev/"
+    assert resolve_endpoint(endpoint_url=url).region == "eu-central-1"
+    assert resolve_endpoint(endpoint_url=url).base_path == "/dev"
+
+
+def test_the_output_of_the_stack_can_be_pasted_with_its_tail():
+    assert resolve_endpoint(endpoint_url="http://127.0.0.1:8001/production/@connections", region="us-east-1").url == (
+        "http://127.0.0.1:8001/production"
+    )
+
+
+def test_awss_variable_points_the_same_code_at_a_local_gateway(monkeypatch):
+    monkeypatch.setenv(ENDPOINT_VARIABLE, "http://[::1]:8001/production")
+    endpoint = resolve_endpoint("abc123xyz", region="us-east-1")
+    assert (endpoint.host, endpoint.port, endpoint.authority) == ("::1", 8001, "[::1]:8001")
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert resolve_endpoint("abc123xyz", region="us-east-1").port == 443
+
+
+def test_the_region_falls_back_to_the_environment(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert resolve_endpoint("abc123xyz").region == "us-west-2"
+    monkeypatch.setenv("AWS_REGION", "us-east-2")
+    assert resolve_endpoint("abc123xyz").region == "us-east-2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"api_id": "abc", "region": "us-east-1", "stage": "prod/"},
+            "stage 'prod/' has a slash; give the bare name, e.g. 'prod'",
+        ),
+        ({"api_id": "abc", "region": "us-east-1", "stage": ""}, "stage '' is not a stage name"),
+        ({"api_id": "abc", "region": "us-east-1", "stage": "a b"}, "not a stage name"),
+        ({"api_id": "wss://abc.execute-api.us-east-1.amazonaws.com/production"}, "is an address; give the id alone"),
+        ({"api_id": "ABC", "region": "us-east-1"}, "api_id 'ABC' is not an API id"),
+        ({"api_id": "", "region": "us-east-1"}, "api_id '' is empty"),
+        ({"api_id": "abc"}, "no region"),
+        ({"api_id": "abc", "region": "Virginia"}, "region 'Virginia' is not an AWS region"),
+        ({"api_id": "abc", "region": "us-east-"}, "not an AWS region"),
+        ({"region": "us-east-1"}, "no API to send through"),
+        ({"endpoint_url": "wss://h/production", "region": "us-east-1"}, "the backend's is 'https://h/production'"),
+        ({"endpoint_url": "h/production", "region": "us-east-1"}, "no http"),
+        ({"endpoint_url": "http://h:x/", "region": "us-east-1"}, "is no URL"),
+        ({"endpoint_url": "https://abc.execute-api.us-east-1.amazonaws.com/"}, "names no stage"),
+        ({"endpoint_url": "https://h/a b", "region": "us-east-1"}, "percent-encode"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(settings, sentence):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_endpoint(**settings)
+    assert sentence in str(caught.value)
+
+
+def test_a_password_in_the_url_is_not_repeated():
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_endpoint(endpoint_url="https://user:hunter2@h/production", region="us-east-1")
+    assert "hunter2" not in str(caught.value)
