@@ -1,0 +1,225 @@
+"""The bytes of one exchange: every framing, split anywhere, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster import http1
+from broadcaster.http1 import AnswerReader, ProtocolError
+
+STATUSES = st.sampled_from([200, 201, 204, 304, 400, 403, 410, 413, 429, 500, 503])
+TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30)
+HEADERS = st.lists(
+    st.tuples(st.sampled_from([b"Date", b"x-amzn-ErrorType", b"X-A", b"Content-Type"]), TEXT.map(str.encode)),
+    max_size=5,
+)
+BODIES = st.binary(max_size=300)
+INTERIM = st.lists(
+    st.sampled_from([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]), max_size=2
+)
+
+
+def start(status, headers):
+    return b"HTTP/1.1 %d Reason\r\n" % status + b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+@st.composite
+def chunked(draw, body):
+    """Frame the body in chunks of any size, with extensions and trailers."""
+    framed = b""
+    while body:
+        size = draw(st.integers(1, len(body)))
+        extension = draw(st.sampled_from([b"", b";a=b", b' ; q="x"']))
+        digits = draw(st.sampled_from([b"%x", b"%X", b"000%x"])) % size
+        framed += digits + extension + b"\r\n" + body[:size] + b"\r\n"
+        body = body[size:]
+    return framed + b"0\r\n" + draw(st.sampled_from([b"", b"Trailer: x\r\n", b"A: 1\r\nB: 2\r\n"])) + b"\r\n"
+
+
+@st.composite
+def answers(draw):
+    """Return the bytes of an answer, its status, its body and whether the end of the connection completes it."""
+    status, body, headers = draw(STATUSES), draw(BODIES), draw(HEADERS)
+    framing = draw(st.sampled_from(["length", "chunked", "end"]))
+    if status in (204, 304):
+        body, framing = b"", draw(st.sampled_from(["none", "length"]))
+    head = b"".join(draw(INTERIM)) + start(status, headers)
+    if framing == "length":
+        head += draw(st.sampled_from([b"Content-Length: %d", b"content-length:%d", b"CONTENT-LENGTH:\t%d "])) % len(
+            body
+        )
+        return head + b"\r\n\r\n" + body, status, body, False
+    if framing == "chunked":
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + draw(chunked(body)), status, body, False
+    return head + b"\r\n" + body, status, body, framing == "end"
+
+
+def cut(draw_data, data):
+    """Split the data at any places."""
+    places = sorted(draw_data.draw(st.sets(st.integers(0, len(data)), max_size=8)))
+    return [data[left:right] for left, right in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+def read(pieces, *, ends=False, method="POST"):
+    """Feed the pieces; return the answer, or the error's class."""
+    reader = AnswerReader(method)
+    try:
+        for piece in pieces:
+            answer = reader.feed(piece)
+            if answer is not None:
+                return answer
+        return reader.eof() if ends else None
+    except ProtocolError:
+        return ProtocolError
+
+
+@given(answers(), st.data())
+def test_an_answer_is_the_same_however_it_is_split(generated, data):
+    wire, status, body, ends = generated
+    whole = read([wire], ends=ends)
+    assert (whole.status, whole.body) == (status, body)
+    assert read(cut(data, wire), ends=ends) == whole
+    assert read([wire[i : i + 1] for i in range(len(wire))], ends=ends) == whole
+
+
+STATUS_LINES = [b"HTTP/1.1 ", b"HTTP/1.0 ", b"200", b"204 ", b"100 x", b" OK", b"\r\n", b"\r\n\r\n", b"\n"]
+FIELDS = [b"Content-Length: ", b"Transfer-Encoding: ", b"chunked", b"Connection: ", b"close", b"keep-alive", b", "]
+VALUES = [b"0", b"5", b"-1", b"a;b", b" ", b"\0", b"\xff"]
+FRAGMENTS = st.sampled_from(STATUS_LINES + FIELDS + VALUES)
+
+
+@given(st.lists(FRAGMENTS | st.binary(max_size=4), max_size=20).map(b"".join), st.booleans(), st.data())
+def test_noise_is_read_the_same_however_it_is_split(noise, is_answer, data):
+    wire = (b"HTTP/1.1 200 OK\r\n" if is_answer else b"") + noise
+    assert read(cut(data, wire), ends=True) == read([wire], ends=True)
+
+
+@given(st.lists(answers().filter(lambda answer: not answer[3]), min_size=1, max_size=4), st.data())
+def test_one_reader_reads_answer_after_answer(generated, data):
+    reader, read_so_far = AnswerReader(), []
+    for piece in cut(data, b"".join(wire for wire, *_ in generated)):
+        answer = reader.feed(piece)
+        while answer is not None:
+            read_so_far.append((answer.status, answer.body))
+            answer = reader.feed(b"")
+    assert read_so_far == [(status, body) for _, status, body, _ in generated]
+    assert reader.is_idle
+
+
+def test_what_follows_an_answer_unasked_shows():
+    reader = AnswerReader()
+    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP").status == 200
+    assert not reader.is_idle
+
+
+@pytest.mark.parametrize(
+    ("head", "keep_alive"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nconnection:Keep-Alive, CLOSE\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nConnection: close\r\n", False),
+        (b"HTTP/1.0 200 OK\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", True),
+    ],
+)
+def test_the_server_says_whether_the_connection_stays(head, keep_alive):
+    assert AnswerReader().feed(head + b"Content-Length: 0\r\n\r\n").keep_alive is keep_alive
+
+
+def test_an_answer_to_head_has_no_body():
+    answer = read([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"], method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_headers_are_found_by_lower_cased_name_and_repeats_are_joined():
+    answer = read(
+        [b"HTTP/1.1 410 Gone\r\nx-amzn-ErrorType:  GoneException \r\nA: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n"]
+    )
+    assert answer.headers["x-amzn-errortype"] == "GoneException"
+    assert answer.headers["a"] == "1, 2"
+
+
+def test_an_answer_until_the_end_of_the_connection_ends_it():
+    answer = read([b"HTTP/1.1 500 Oops\r\n\r\nsorry"], ends=True)
+    assert (answer.status, answer.body, answer.keep_alive) == (500, b"sorry", False)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 2x0 OK\r\n\r\n",
+        b"HTTP/1.1 099 Odd\r\n\r\n",
+        b"HTTP/1.1 2000 Odd\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nlonger\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;%b\r\n" % (b"x" * 5000),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 12_000,
+        b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n" % (b"x" * 70_000),
+        b"HTTP/1.1 200 OK\r\nX: %b" % (b"x" * 70_000),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 3_000,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_048_577,
+    ],
+)
+def test_what_is_no_answer_or_too_large_is_refused(wire):
+    with pytest.raises(ProtocolError):
+        AnswerReader().feed(wire)
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"])
+def test_an_answer_that_ends_early_is_no_answer(sent):
+    reader = AnswerReader()
+    assert reader.feed(sent) is None
+    assert reader.is_idle is (sent == b"")
+    with pytest.raises(ProtocolError, match="closed"):
+        reader.eof()
+
+
+def test_a_request_has_its_length():
+    wire = http1.request("POST", "/production/@connections/a%3D", {"Host": "h"}, b"{}")
+    assert wire == b"POST /production/@connections/a%3D HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+    assert http1.request("GET", "/a", {"Host": "h"}) == b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert http1.request("POST", "/a", {"Host": "h"}).endswith(b"Content-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("GET", "/a b", {}),
+        ("GET", "/a\r\nX: y", {}),
+        ("GET", "/ü", {}),
+        ("GET", "", {}),
+        ("G T", "/a", {}),
+        ("GET", "/a", {"X": "y\r\nZ: 1"}),
+        ("GET", "/a", {"X:": "y"}),
+        ("GET", "/a", {"": "y"}),
+    ],
+)
+def test_a_request_cannot_carry_another_one(method, target, headers):
+    with pytest.raises(ValueError, match=r"request line|header"):
+        http1.request(method, target, headers)
+
+
+def test_the_bytes_of_an_exchange_need_no_heavy_module():
+    """The Lambda imports these two; a fresh interpreter shows what they pull in."""
+    import subprocess
+    import sys
+
+    code = "import sys, broadcaster.http1, broadcaster.signing; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"ssl", "email", "urllib.parse", "datetime", "json", "logging", "asyncio", "boto3", "socket"} & set(
+        loaded
+    )
