@@ -1,0 +1,141 @@
+"""The text frames that a client and this function exchange: reading what a client says, writing what it hears.
+
+Pure. Every answer is ASCII (JSON's escapes stand for the rest), so whatever it quotes can be encoded.
+"""
+
+import json
+
+ACTIONS = ("subscribe", "unsubscribe", "connection_id", "ping")
+
+# The rule for channel names is the library's own (`broadcaster.messages`). It is here a second time so that the
+# function need not carry the library's encoder; a test holds the two together.
+MAX_CHANNEL_LENGTH = 200
+_CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
+_CHANNEL_RULE = f"1 to {MAX_CHANNEL_LENGTH} of A-Z a-z 0-9 _ - = @ , . ; : /"
+
+# An error frame quotes at most this many characters of what the client sent.
+MAX_QUOTED_LENGTH = 40
+
+_EXAMPLE = '{"action":"ping"}'
+
+
+class FrameError(ValueError):
+    """A client's frame means nothing; the text tells the client what was wrong and what would be right.
+
+    `reason` is the same in one word, for the log: it quotes nothing of the frame.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def read(text: str) -> dict[str, object]:
+    """Return the members of the JSON object in `text`; of a repeated member the last, as browsers do.
+
+    Raises:
+        FrameError: there is no such object.
+    """
+    if not text:
+        raise FrameError("empty", f"the frame is empty; send one JSON object, e.g. {_EXAMPLE}")
+    try:
+        members = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise FrameError("not_json", _unreadable(text, f"{error.msg} at position {error.pos}")) from error
+    except ValueError as error:  # NaN, or an integer with more digits than Python converts
+        raise FrameError("not_json", _unreadable(text, "it has a number that cannot be read")) from error
+    except RecursionError as error:
+        raise FrameError("not_json", _unreadable(text, "it is nested too deeply")) from error
+    if not isinstance(members, dict):
+        raise FrameError("not_an_object", f"the frame is {_quote(members)}; send one JSON object, e.g. {_EXAMPLE}")
+    return members
+
+
+def action_of(members: dict[str, object]) -> str:
+    """Return which of `ACTIONS` a client asks for.
+
+    Raises:
+        FrameError: none of them.
+    """
+    known = ", ".join(ACTIONS)
+    if "action" not in members:
+        raise FrameError("no_action", f'the frame has no "action"; give one of {known}, e.g. {_EXAMPLE}')
+    action = members["action"]
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise FrameError("unknown_action", f"the action is {_quote(action)}; known are {known}")
+    return action
+
+
+def channel_of(members: dict[str, object]) -> str:
+    """Return the name of the channel that a client means.
+
+    Raises:
+        FrameError: there is none, or it is no channel name.
+    """
+    if "channel" not in members:
+        raise FrameError("no_channel", 'the frame has no "channel"; give a name, e.g. "channel":"admin"')
+    channel = members["channel"]
+    if not isinstance(channel, str):
+        raise FrameError("bad_channel", f"the channel is {_quote(channel)}; give text, {_CHANNEL_RULE}")
+    if not 1 <= len(channel) <= MAX_CHANNEL_LENGTH:
+        raise FrameError(
+            "bad_channel", f"the channel {_quote(channel)} has {len(channel)} characters; give {_CHANNEL_RULE}"
+        )
+    if not _CHANNEL_CHARACTERS.issuperset(channel):
+        bad = next(character for character in channel if character not in _CHANNEL_CHARACTERS)
+        raise FrameError("bad_channel", f"the channel {_quote(channel)} has {bad!r} in it; give {_CHANNEL_RULE}")
+    return channel
+
+
+def subscription_succeeded(channel: str) -> str:
+    """Return the answer to `subscribe`."""
+    return _write({"type": "subscription_succeeded", "channel": channel})
+
+
+def unsubscribe_succeeded(channel: str) -> str:
+    """Return the answer to `unsubscribe`."""
+    return _write({"type": "unsubscribe_succeeded", "channel": channel})
+
+
+def connection_id(own_id: str) -> str:
+    """Return the frame that tells a client its own connection id."""
+    return _write({"type": "connection_id", "connection_id": own_id})
+
+
+def pong() -> str:
+    """Return the answer to `ping`."""
+    return _write({"type": "pong"})
+
+
+def error(message: str) -> str:
+    """Return the answer to anything that means nothing."""
+    return _write({"type": "error", "message": message})
+
+
+def _write(frame: dict[str, str]) -> str:
+    return json.dumps(frame, separators=(",", ":"))
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Python would read NaN and Infinity, which no browser writes or reads.
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _unreadable(text: str, cause: str) -> str:
+    return f"the frame {_quote(text)} cannot be read as JSON ({cause}); send one JSON object, e.g. {_EXAMPLE}"
+
+
+def _quote(value: object) -> str:
+    """Return `value` so that a person recognises it, at most `MAX_QUOTED_LENGTH` characters of it."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        # repr writes out what cannot be seen or encoded: control characters, halves of surrogate pairs.
+        return repr(value[:MAX_QUOTED_LENGTH]) + ("…" if len(value) > MAX_QUOTED_LENGTH else "")
+    written = json.dumps(value)
+    return written[:MAX_QUOTED_LENGTH] + ("…" if len(written) > MAX_QUOTED_LENGTH else "")

@@ -1,0 +1,173 @@
+"""Events as API Gateway sends them, and an `@connections` API on loopback that answers as it is told."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import pytest
+
+import connection_push
+
+CONNECTION_ID = "L0SM9cOFvHcCIhw="
+
+
+@pytest.fixture(scope="session")
+def event_of() -> Callable[..., dict[str, Any]]:
+    """Makes an event of a route; the members are those of captured ones."""
+
+    def make(route: str, body: Any = None, **context: Any) -> dict[str, Any]:
+        kind = {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}.get(route, "MESSAGE")
+        event: dict[str, Any] = {
+            "requestContext": {
+                "routeKey": route,
+                "eventType": kind,
+                "extendedRequestId": "BFaVtH2HoAMFZEQ=",
+                "requestTime": "11/Nov/2024:13:45:46 +0000",
+                "messageDirection": "IN",
+                "stage": "production",
+                "connectedAt": 1731332735513,
+                "requestTimeEpoch": 1731332746514,
+                "identity": {"sourceIp": "166.90.225.1"},
+                "requestId": "BFaVtH2HoAMFZEQ=",
+                "domainName": "abcdef123.execute-api.us-east-1.amazonaws.com",
+                "connectionId": CONNECTION_ID,
+                "apiId": "abcdef123",
+                **context,
+            },
+            "isBase64Encoded": False,
+        }
+        if body is not None:
+            event["body"] = body
+        return event
+
+    return make
+
+
+class Request(NamedTuple):
+    """What the server was asked, and on which of its connections."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+
+
+class ManagementAPI:
+    """An HTTP server that keeps what it was asked, and answers 200 unless `answers` holds something else to do first.
+
+    An answer is a status, a status with headers, or one of `"hang"` (say nothing), `"vanish"` (answer 200, then
+    close the connection without a word), `"garble"` (answer something that is not HTTP).
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[Request] = []
+        self.answers: list[Any] = []
+        self._released = threading.Event()
+        self._connections: list[Any] = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            timeout = 20
+
+            def setup(self) -> None:
+                super().setup()
+                api._connections.append(self.connection)
+                self.number = len(api._connections)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                api.requests.append(Request(self.command, self.path, dict(self.headers), body, self.number))
+                api._answer(self, api.answers.pop(0) if api.answers else 200)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            block_on_close = True
+            daemon_threads = False
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                pass  # a client that does not trust the certificate, or that hangs up
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}/production"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def _answer(self, handler: BaseHTTPRequestHandler, answer: Any) -> None:
+        if answer == "hang":
+            self._released.wait(20)
+            handler.close_connection = True
+            return
+        if answer == "garble":
+            handler.wfile.write(b"220 mail.example.com ESMTP\r\n\r\n")
+            handler.close_connection = True
+            return
+        status, headers = answer if isinstance(answer, tuple) else (200 if answer == "vanish" else answer, {})
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        if answer == "vanish":
+            handler.close_connection = True
+
+    @property
+    def connections(self) -> int:
+        """How many connections clients have opened."""
+        return len(self._connections)
+
+    def close(self) -> None:
+        self._released.set()
+        self._server.shutdown()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def management_api_of() -> Iterator[Callable[..., ManagementAPI]]:
+    """Makes `@connections` APIs on loopback, over TLS if given a context."""
+    made: list[ManagementAPI] = []
+
+    def make(tls: ssl.SSLContext | None = None) -> ManagementAPI:
+        made.append(ManagementAPI(tls))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()
+
+
+@pytest.fixture
+def management_api(
+    management_api_of: Callable[..., ManagementAPI], lambda_environment: pytest.MonkeyPatch
+) -> Iterator[ManagementAPI]:
+    """An `@connections` API to which the environment points, as that of the local gateway does."""
+    api = management_api_of()
+    lambda_environment.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", api.url)
+    yield api
+    connection_push.close()
+
+
+@pytest.fixture
+def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The variables that Lambda sets for every function."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example/secret+key")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "example//token==")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", raising=False)
+    return monkeypatch

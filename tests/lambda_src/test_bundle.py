@@ -1,0 +1,75 @@
+"""The function as it is deployed: its own modules and two of the library's, with nothing installed beside them."""
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAVY = {"asyncio", "boto3", "botocore", "dataclasses", "email", "http.client", "inspect", "logging", "ssl"}
+# Wanted by the first push; a cold start need not wait for them.
+FOR_THE_PUSH = {"broadcaster", "hashlib", "socket", "typing", "urllib.parse"}
+
+SCRIPT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+import handler
+imported = set(sys.modules) - before
+context = {"routeKey": "$default", "connectionId": "L0SM9cOFvHcCIhw=", "apiId": "abc", "stage": "production"}
+event = {"requestContext": context, "body": '{"action":"subscribe","channel":"admin"}'}
+response = handler.handler(event, None)
+pushed = set(sys.modules) - before - imported
+print(json.dumps({"imported": sorted(imported), "pushed": sorted(pushed), "response": response}))
+"""
+
+
+def pythons() -> list[str]:
+    """Return this Python and, where there is one, the Lambda's: 3.12."""
+    found = [sys.executable]
+    if sys.version_info[:2] != (3, 12):
+        installed = [*map(str, Path.home().glob(".pyenv/versions/3.12.*/bin/python")), shutil.which("python3.12")]
+        found += [python for python in installed if python and answers(python)][:1]
+    return found
+
+
+def answers(python: str) -> bool:
+    """Say whether it runs: a version manager leaves a `python3.12` that only says how to install one."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    script = runpy.run_path(str(Path(__file__).with_name("import_cost.py")))
+    folder: Path = script["lay_out_bundle"](tmp_path_factory.mktemp("bundle"))
+    return folder
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda python: Path(python).parent.parent.name)
+def test_a_cold_start_imports_little_and_the_first_push_not_much_more(
+    python: str, bundle: Path, management_api: Any
+) -> None:
+    # Isolated and without site-packages: nothing that is installed here can stand in for what the bundle lacks.
+    run = subprocess.run(
+        [python, "-I", "-S", "-c", SCRIPT, str(bundle)],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    logged, result = map(json.loads, run.stdout.splitlines())
+    assert (run.stderr, logged["push"]) == ("", "sent")
+    assert result["response"]["body"] == '{"type":"subscription_succeeded","channel":"admin"}'
+    assert len(management_api.requests) == 1
+
+    imported, pushed = set(result["imported"]), set(result["pushed"])
+    assert {"handler", "frames", "invocation", "log_line"} <= imported
+    assert {"connection_push", "kept_connection", "broadcaster.signing", "broadcaster.http1"} <= pushed
+    assert not HEAVY & (imported | pushed)
+    assert not FOR_THE_PUSH & imported
