@@ -1,0 +1,121 @@
+"""The connections that the gateway holds, and what may be said to each."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+from aiohttp import WSMsgType
+
+from .ids import new_id
+from .websocket import GatewayWebSocket
+
+# Bytes that may wait for one slow client before posts to it are refused. AWS names the refusal ("the WebSocket client
+# side buffer is full") but not the size: inferred.
+SOCKET_BUFFER = 1024 * 1024
+
+
+class Close(NamedTuple):
+    """How a connection ended, in the words of the $disconnect event."""
+
+    code: int
+    reason: str
+
+
+# The pairs that were captured from AWS; for a code without one, the reason is what the close frame said.
+NORMAL = Close(1000, "Connection Closed Normally")
+GOING_AWAY = Close(1001, "Going away")
+NO_STATUS = Close(1005, "Client-side close frame status not set")
+ABNORMAL = Close(1006, "Connection closed abnormally")  # inferred: no capture of a vanished client has a code
+
+
+class GoneError(Exception):
+    """The connection is not open: not yet, not any more, or it never was."""
+
+
+class BufferFullError(Exception):
+    """The client reads too slowly to be sent more now."""
+
+
+class Connection:
+    """One client, from the request for an upgrade to the end."""
+
+    __slots__ = (
+        "buffer_limit",
+        "close",
+        "closing",
+        "connected_at",
+        "id",
+        "is_half_open",
+        "last_active",
+        "last_active_at",
+        "socket",
+        "source_ip",
+        "user_agent",
+    )
+
+    def __init__(self, source_ip: str, user_agent: str | None, *, now: float, buffer_limit: int) -> None:
+        self.id = new_id()
+        self.source_ip = source_ip
+        self.user_agent = user_agent
+        self.connected_at = time.time()  # seconds since the epoch, as the Lambda sees it
+        self.last_active_at = self.connected_at
+        self.last_active = now  # on the gateway's clock, which may be scaled
+        self.socket: GatewayWebSocket | None = None  # none while $connect is running
+        self.close: Close | None = None  # how it ended, set as soon as that is decided
+        self.closing: asyncio.Task[bool] | None = None  # the close that the gateway began
+        self.is_half_open = False
+        self.buffer_limit = buffer_limit
+
+    def touch(self, now: float) -> None:
+        """Note a message, in either direction: it keeps the connection from being idle."""
+        self.last_active = now
+        self.last_active_at = time.time()
+
+    async def send(self, data: bytes) -> None:
+        """Send one text frame. Returns once it is on its way; a client that has vanished may still never get it.
+
+        Raises:
+            GoneError: the connection is not open.
+            BufferFullError: too much is waiting for this client already.
+        """
+        if self.socket is None or self.close is not None:
+            raise GoneError
+        if self.is_half_open:
+            return
+        if self.socket.unsent + len(data) > max(self.buffer_limit, len(data)):
+            raise BufferFullError
+        try:
+            await self.socket.send_frame(data, WSMsgType.TEXT)
+        except ConnectionError as error:
+            raise GoneError from error
+
+
+class ConnectionTable:
+    """Every connection that is open or about to be."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Connection] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, connection: Connection) -> None:
+        self._by_id[connection.id] = connection
+
+    def remove(self, connection: Connection) -> bool:
+        """Forget a connection; returns whether it was there."""
+        return self._by_id.pop(connection.id, None) is not None
+
+    def find(self, connection_id: str) -> Connection:
+        """The open connection with this id.
+
+        Raises:
+            GoneError: there is none, or its $connect has not returned yet.
+        """
+        connection = self._by_id.get(connection_id)
+        if connection is None or connection.socket is None or connection.close is not None:
+            raise GoneError
+        return connection
+
+    def all(self) -> list[Connection]:
+        return list(self._by_id.values())
