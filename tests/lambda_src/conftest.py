@@ -61,12 +61,14 @@ class ManagementAPI:
     """An HTTP server that keeps what it was asked, and answers 200 unless `answers` holds something else to do first.
 
     An answer is a status, a status with headers, or one of `"hang"` (say nothing), `"vanish"` (answer 200, then
-    close the connection without a word), `"garble"` (answer something that is not HTTP).
+    close the connection without a word), `"mutter"` (answer 200, then 408 to nobody, then set `has_muttered`),
+    `"garble"` (answer something that is not HTTP).
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.answers: list[Any] = []
+        self.has_muttered = threading.Event()
         self._released = threading.Event()
         self._connections: list[Any] = []
         api = self
@@ -113,7 +115,7 @@ class ManagementAPI:
             handler.wfile.write(b"220 mail.example.com ESMTP\r\n\r\n")
             handler.close_connection = True
             return
-        status, headers = answer if isinstance(answer, tuple) else (200 if answer == "vanish" else answer, {})
+        status, headers = answer if isinstance(answer, tuple) else (200 if isinstance(answer, str) else answer, {})
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
@@ -121,6 +123,9 @@ class ManagementAPI:
         handler.end_headers()
         if answer == "vanish":
             handler.close_connection = True
+        if answer == "mutter":
+            handler.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            self.has_muttered.set()
 
     @property
     def connections(self) -> int:

@@ -47,6 +47,16 @@ def test_a_connection_that_the_server_closed_silently_is_replaced(management_api
     assert [(asked.body, asked.connection) for asked in management_api.requests] == [(b"1", 1), (b"2", 2)]
 
 
+def test_an_answer_to_nobody_is_not_taken_for_that_to_the_next_request(
+    management_api: Any, kept: KeptConnection
+) -> None:
+    management_api.answers = ["mutter", 200]
+    assert kept.exchange(request(), seconds=5).status == 200
+    assert management_api.has_muttered.wait(20)
+    assert kept.exchange(request(), seconds=5).status == 200
+    assert management_api.connections == 2
+
+
 def test_a_kept_connection_that_swallows_the_request_leaves_time_for_a_fresh_one(
     management_api: Any, kept: KeptConnection
 ) -> None:
