@@ -1,0 +1,374 @@
+"""What a broadcast does next: whom to post to, what an answer means, when to try again, when to give up.
+
+No I/O, no clock, no sleep: time comes in as an argument (seconds of a monotonic clock), chance as a function. Both the
+engine and the boto3 sender drive a `FanOut` like this:
+
+    while not fan_out.is_done:
+        connection_id = fan_out.take(now)      # post to it; None: nobody at the moment, see wake_at
+        fan_out.answered(connection_id, …)     # or fan_out.lost(connection_id, …)
+
+What an answer means:
+
+| answer | outcome |
+|---|---|
+| 2xx | sent |
+| 410 | stale |
+| 429 on this connection alone | a slow reader: again after a back-off, at most `attempts` times, then failed |
+| 429 on nearly everybody | the account is throttled: all pause, and it does not count as an attempt |
+| 5xx, 408, or none at all | again after a back-off, at most `attempts` times, then failed |
+| none within the timeout | once more, then failed: such posts have been seen to hang for as long as one waits |
+| 3xx, 401, 403, 404 before anybody was reached | `RefusedError`: it would be the same for all |
+| the same after somebody was reached | failed; after many in a row everybody who is left |
+| any other | failed |
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+
+from .errors import RefusedError
+from .pace import Pace
+from .refusals import describe_error, explain_refusal, is_refusal
+from .results import BroadcastResult, Failure
+
+DEFAULT_ATTEMPTS = 3
+DEFAULT_CONCURRENCY = 256  # requests in flight; more gains nothing, see the figures in bench/
+
+_FIRST_BACKOFF = 0.1  # seconds; doubled each time
+_SLOW_READER_BACKOFF = 0.4
+_LONGEST_BACKOFF = 2.0
+_TIMEOUT_ATTEMPTS = 2
+# Everybody is throttled if of the latest answers half are 429, for several connections.
+_THROTTLE_SAMPLE = 8
+_THROTTLE_WINDOW = 16
+_THROTTLE_CONNECTIONS = 6
+# How often one connection waits for the account's throttle before it counts as failed.
+_THROTTLED_TIMES = 10
+_REFUSALS_IN_A_ROW = 20
+# Requests granted at a time: the pace is shared by all threads, and asking it for each message would cost a lock.
+_GRANT = 32
+
+
+class _Tries:
+    """What happened so far to a connection that did not answer well the first time."""
+
+    __slots__ = ("attempts", "refusals", "throttled", "timeouts")
+
+    def __init__(self) -> None:
+        self.attempts = self.throttled = self.timeouts = self.refusals = 0
+
+
+class FanOut:
+    """The state of one broadcast. Every target ends in exactly one of sent, stale and failed. Not thread-safe.
+
+    Args:
+        pages: connection ids, read page by page as they are needed.
+        url: of the endpoint, for error texts.
+        deadline: when to give up, on the clock that `now` is read from.
+        attempts: posts to one connection at most.
+        concurrency: posts in flight at most.
+        random: returns 0 to 1.
+        renew: is asked after a refusal, once: whether signing again may help, because credentials or clock were
+            corrected. Gets the error's text and the answer's headers.
+    """
+
+    def __init__(
+        self,
+        pages: Iterable[Sequence[str]],
+        *,
+        url: str,
+        pace: Pace,
+        deadline: float,
+        attempts: int = DEFAULT_ATTEMPTS,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        random: Callable[[], float],
+        renew: Callable[[str, Mapping[str, str]], bool] = lambda error, headers: False,
+    ) -> None:
+        self.deadline = deadline
+        self.in_flight = 0
+        self.sent = 0
+        self.stale: list[str] = []  # those that the driver has not taken away yet
+        self.failures: list[Failure] = []
+        self.refused: str | None = None  # why nobody can be reached: the text of a RefusedError
+        self._stale_count = 0
+        self._pages = iter(pages)
+        self._has_pages = True
+        self._ready: deque[str] = deque()
+        self._retries: list[tuple[float, int, str]] = []  # a heap: when, tie-breaker, connection id
+        self._tries: dict[str, _Tries] = {}
+        self._granted = 0
+        self._url = url
+        self._pace = pace
+        self.attempts = attempts
+        self._concurrency = concurrency
+        self._random = random
+        self._renew = renew
+        self._renewed: bool | None = None
+        self._answers = 0  # other than 2xx
+        self._throttles: deque[tuple[int, str]] = deque(maxlen=_THROTTLE_SAMPLE)
+        self._suspicion: str | None = None
+        self._suspects: list[Failure] = []
+        self._refusals_in_a_row = 0
+        self._retried = 0
+
+    # Whom next
+
+    def take(self, now: float) -> str | None:
+        """Return whom to post to now; None if nobody can be at the moment, and `wake_at` tells when to ask again."""
+        if self.in_flight >= self._concurrency or self._suspicion is not None:
+            return None
+        retries = self._retries
+        is_retry = retries and retries[0][0] <= now
+        if not is_retry and not self._ready and not self._read_page():
+            return None
+        if not self._granted:
+            self._granted = self._pace.grant(min(_GRANT, len(self._ready) + len(retries)), now)
+            if not self._granted:
+                return None
+        self._granted -= 1
+        self.in_flight += 1
+        return heapq.heappop(retries)[2] if is_retry else self._ready.popleft()
+
+    def read_ahead(self, count: int) -> None:
+        """Read one more page if fewer than `count` targets are known, so that the driver sees how much is to do."""
+        if self._has_pages and len(self._ready) < count:
+            self._read_page()
+
+    def waiting(self, now: float) -> int:
+        """Return how many targets could be posted to now, as far as they have been read."""
+        if self._suspicion is not None:
+            return 0
+        retries = self._retries
+        return len(self._ready) + (sum(when <= now for when, *_ in retries) if retries else 0)
+
+    def wake_at(self, now: float) -> float:
+        """Return the time at which `take` should be asked again if no answer arrives before."""
+        if self.in_flight >= self._concurrency or self._suspicion is not None:
+            return self.deadline
+        next_retry = self._retries[0][0] if self._retries else inf
+        due = now if self._ready or self._has_pages else next_retry
+        if not self._granted:
+            due = max(due, self._pace.next_grant(now))
+        return min(due, self.deadline)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every target has its outcome, or the broadcast is refused and nothing is in flight any more."""
+        if self.in_flight:
+            return False
+        return self.refused is not None or not (self._ready or self._retries or self._read_page())
+
+    # What became of it
+
+    def answered(self, connection_id: str, status: int, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Take the answer to a post other than a plain success, for which `succeeded` is enough."""
+        if 200 <= status < 300:
+            self.succeeded()
+            return
+        self._answers += 1
+        if status == 410:
+            self.in_flight -= 1
+            self.stale.append(connection_id)
+            self._stale_count += 1
+            self._somebody_was_reached()
+        elif is_refusal(status):
+            self._refused(connection_id, status, describe_error(headers, body), headers)
+        elif status == 429:
+            self._throttled(connection_id, now)
+        elif status >= 500 or status == 408:
+            self._again(connection_id, f"HTTP {status}", status, now, _FIRST_BACKOFF)
+        else:
+            error = describe_error(headers, body)
+            self._fail(connection_id, f"HTTP {status}: {error}" if error else f"HTTP {status}", status)
+
+    def succeeded(self) -> None:
+        """Count one that was answered with 2xx."""
+        self.sent += 1
+        self.in_flight -= 1
+        if self._refusals_in_a_row or self._suspicion is not None:
+            self._somebody_was_reached()
+
+    def lost(self, connection_id: str, reason: str, now: float, *, timed_out: bool = False) -> None:
+        """Take that no answer came; the message may have been delivered or not. It is tried again."""
+        if timed_out:
+            tries = self._tries.setdefault(connection_id, _Tries())
+            tries.timeouts += 1
+            if tries.timeouts >= _TIMEOUT_ATTEMPTS:
+                self._fail(connection_id, f"{reason} ({tries.attempts + 1} attempts)", None)
+                return
+        self._again(connection_id, reason, None, now, _FIRST_BACKOFF)
+
+    def put_back(self, connection_id: str) -> None:
+        """Take that the post never reached the server: its connection was closed before. It goes first, uncounted."""
+        self.in_flight -= 1
+        self._granted += 1
+        self._ready.appendleft(connection_id)
+        self._judge_suspects()
+
+    def cannot_connect(self, reason: str) -> None:
+        """Take that no connection can be opened, after as many tries as make sense.
+
+        If nobody was reached, not even by what is still in flight, that ends the broadcast. Otherwise it is a passing
+        fault, for as long as the deadline allows.
+        """
+        if not self._reached:
+            self._suspicion = f"{self._url} cannot be reached: {reason}"
+            self._judge_suspects()
+
+    def give_up(self, now: float, in_flight: Iterable[str]) -> None:
+        """End because the deadline has come or else because the caller wants it."""
+        if now >= self.deadline:
+            self.end("not answered by the broadcast's deadline", in_flight)
+        else:
+            self.end("the broadcast was stopped", in_flight, drain=False)
+
+    def end(self, reason: str, in_flight: Iterable[str] = (), *, drain: bool = True) -> None:
+        """Count everybody who has no outcome yet as failed, those in flight too.
+
+        Args:
+            in_flight: those whose posts the driver has abandoned.
+            drain: read the remaining pages too, so that everybody is counted.
+        """
+        for connection_id in in_flight:
+            self._fail(connection_id, reason, None)
+        self._judge_suspects()
+        if self.refused is not None:
+            return
+        while self._ready or (drain and self._read_page()):
+            self._count_failed(self._ready.popleft(), reason, None)
+        self._has_pages = False
+        for _, _, connection_id in self._retries:
+            self._count_failed(connection_id, reason, None)
+        self._retries.clear()
+
+    def take_stale(self) -> list[str]:
+        """Return the connections that were found to be gone since this was called last."""
+        stale, self.stale = self.stale, []
+        return stale
+
+    def result(self) -> BroadcastResult:
+        """Return the outcome; what was granted and not used goes back to the pace.
+
+        Raises:
+            RefusedError: nobody was reached, and nobody could be.
+        """
+        self._return_grant()
+        if self.refused is not None:
+            raise RefusedError(self.refused)
+        return BroadcastResult(self.sent, len(self.failures), self._stale_count, failures=self.failures)
+
+    # Why
+
+    @property
+    def _reached(self) -> bool:
+        """Whether API Gateway has acted on a post of this broadcast, so that address and access must be right."""
+        return bool(self.sent or self._stale_count)
+
+    def _read_page(self) -> bool:
+        """Read until there is a target; return whether there is one."""
+        while self._has_pages and not self._ready:
+            page = next(self._pages, None)
+            if page is None:
+                self._has_pages = False
+            else:
+                self._ready.extend(page)
+        return bool(self._ready)
+
+    def _again(self, connection_id: str, reason: str, status: int | None, now: float, backoff: float) -> None:
+        """Try this connection again after a while, unless it has had its attempts."""
+        tries = self._tries.setdefault(connection_id, _Tries())
+        tries.attempts += 1
+        if tries.attempts >= self.attempts:
+            times = f" ({tries.attempts} attempts)" if tries.attempts > 1 else ""
+            self._fail(connection_id, reason + times, status)
+            return
+        # Between half and the whole of it, so that those that failed together do not come back together.
+        wait = min(backoff * 2 ** (tries.attempts - 1), _LONGEST_BACKOFF) * (0.5 + self._random() / 2)
+        self._retry_at(now + wait, connection_id)
+
+    def _return_grant(self) -> None:
+        self._pace.give_back(self._granted)
+        self._granted = 0
+
+    def _retry_at(self, when: float, connection_id: str) -> None:
+        self.in_flight -= 1
+        self._retried += 1
+        heapq.heappush(self._retries, (when, self._retried, connection_id))
+        self._judge_suspects()
+
+    def _throttled(self, connection_id: str, now: float) -> None:
+        """Tell a slow reader from a throttled account by who else was throttled lately."""
+        number = self.sent + self._answers
+        self._throttles.append((number, connection_id))
+        is_everybody = (
+            len(self._throttles) == _THROTTLE_SAMPLE
+            and number - self._throttles[0][0] < _THROTTLE_WINDOW
+            and len({throttled for _, throttled in self._throttles}) >= _THROTTLE_CONNECTIONS
+        )
+        if not is_everybody:
+            self._again(
+                connection_id, "throttled, or its client reads too slowly (HTTP 429)", 429, now, _SLOW_READER_BACKOFF
+            )
+            return
+        tries = self._tries.setdefault(connection_id, _Tries())
+        tries.throttled += 1
+        if tries.throttled >= _THROTTLED_TIMES:
+            self._fail(connection_id, f"the account's requests are throttled (HTTP 429, {tries.throttled} times)", 429)
+            return
+        self._pace.throttled(now, self._random())
+        self._return_grant()
+        self._retry_at(self._pace.paused_until, connection_id)
+
+    def _refused(self, connection_id: str, status: int, error: str, headers: Mapping[str, str]) -> None:
+        if self._renewed is None:
+            self._renewed = self._renew(error, headers)
+        if self._renewed:
+            tries = self._tries.setdefault(connection_id, _Tries())
+            tries.refusals += 1
+            if tries.refusals == 1:
+                self.put_back(connection_id)
+                return
+        self.in_flight -= 1
+        self._refusals_in_a_row += 1
+        text = explain_refusal(status, error, self._url)
+        reason = f"HTTP {status}: {error}" if error else f"HTTP {status}"
+        if self._reached:
+            self._count_failed(connection_id, reason, status)
+            if self._refusals_in_a_row >= _REFUSALS_IN_A_ROW:
+                self.end(text)
+        else:
+            # Hold everything back until those in flight have told whether it is the same for everybody.
+            self._suspicion = self._suspicion or text
+            self._suspects.append(Failure(connection_id, reason, status))
+            self._judge_suspects()
+
+    def _somebody_was_reached(self) -> None:
+        self._refusals_in_a_row = 0
+        self._judge_suspects()
+
+    def _judge_suspects(self) -> None:
+        """Look whether it is known by now if what went wrong before anybody was reached is the same for everybody."""
+        if self._suspicion is None:
+            return
+        if self._reached:
+            self._suspicion = None
+            self.failures += self._suspects
+            self._suspects.clear()
+        elif not self.in_flight:
+            self._refuse(self._suspicion)
+
+    def _refuse(self, text: str) -> None:
+        if self.refused is None:
+            self.refused = text
+        self._ready.clear()
+        self._retries.clear()
+        self._has_pages = False
+
+    def _fail(self, connection_id: str, reason: str, status: int | None) -> None:
+        self.in_flight -= 1
+        self._count_failed(connection_id, reason, status)
+        self._judge_suspects()
+
+    def _count_failed(self, connection_id: str, reason: str, status: int | None) -> None:
+        self.failures.append(Failure(connection_id, reason, status))

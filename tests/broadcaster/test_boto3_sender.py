@@ -1,0 +1,120 @@
+"""The boto3 sender: the same decisions, real HTTP on loopback."""
+
+import math
+import os
+
+import pytest
+
+from broadcaster.boto3_sender import Boto3Sender
+from broadcaster.errors import ClosedError, RefusedError
+from broadcaster.sender import Settings
+
+pytestmark = pytest.mark.usefixtures("aws_keys")
+PLAIN = Settings(timeout=2.0, rate=math.inf, concurrency=8)
+
+
+@pytest.fixture
+def sender(server):
+    made = Boto3Sender(server.endpoint, PLAIN)
+    yield made
+    made.close()
+
+
+def test_every_target_ends_in_one_of_the_three(server, sender):
+    deeds = {"sent=": "200", "gone=": "410", "bad=": "400", "broken=": "500", "later=": "503"}
+    server.script = lambda connection_id, attempt: (
+        "200" if (connection_id, attempt) == ("later=", 2) else deeds[connection_id]
+    )
+    stale = []
+    result = sender.broadcast([["sent=", "gone="], ["bad=", "broken=", "later="]], b"{}", on_stale=stale.extend)
+    assert result == {"sent": 2, "failed": 2, "stale": 1}
+    assert stale == ["gone="]
+    assert {failure.connection_id: failure.status for failure in result.failures} == {"bad=": 400, "broken=": 500}
+    assert server.attempts["broken="] == 3
+    assert server.bodies["sent="] == [b"{}"]
+
+
+def test_a_client_that_hangs_delays_nobody_and_is_failed(server):
+    sender = Boto3Sender(server.endpoint, PLAIN._replace(timeout=0.2))
+    server.script = lambda connection_id, attempt: "hang" if connection_id == "hung=" else "200"
+    result = sender.broadcast([["hung=", *(f"id{n}=" for n in range(20))]], b"{}", on_stale=list)
+    assert result == {"sent": 20, "failed": 1, "stale": 0}
+    assert result.failures[0].reason == "no answer within the timeout (2 attempts)"
+    sender.close()
+
+
+def test_a_refusal_stops_the_broadcast_and_says_what_to_check(server, sender):
+    server.script = lambda connection_id, attempt: "403"
+    server.body = (
+        b'{"message": "User: arn:aws:iam::1:user/x is not authorized to perform: execute-api:ManageConnections"}'
+    )
+    with pytest.raises(RefusedError, match="attach the stack's backend policy"):
+        sender.broadcast([[f"id{n}=" for n in range(1000)]], b"{}", on_stale=list)
+    assert len(server.requests) <= 8
+
+
+def test_a_server_that_is_not_there_is_named(server):
+    absent = Boto3Sender(server.endpoint._replace(port=1), PLAIN)
+    with pytest.raises(RefusedError, match=r"http://127\.0\.0\.1:1/production cannot be reached"):
+        absent.broadcast([["id="]], b"{}", on_stale=list)
+
+
+def test_the_deadline_ends_a_broadcast_and_counts_everybody(server):
+    sender = Boto3Sender(server.endpoint, PLAIN._replace(timeout=5.0, deadline=0.3))
+    server.script = lambda connection_id, attempt: "200" if connection_id == "id0=" else "hang"
+    result = sender.broadcast([[f"id{n}=" for n in range(50)], ["more="]], b"{}", on_stale=list)
+    assert result == {"sent": 1, "failed": 50, "stale": 0}
+    assert {failure.reason for failure in result.failures} == {"not answered by the broadcast's deadline"}
+
+
+def test_when_it_is_stopped_it_says_what_had_been_sent(server):
+    sender = Boto3Sender(server.endpoint, PLAIN._replace(concurrency=2))
+    server.script = lambda connection_id, attempt: "200" if connection_id == "id0=" else "hang"
+    pages = iter([["id0=", "id1="], ["id2="], ["never read="]])
+    result = sender.broadcast(pages, b"{}", on_stale=list, stop=lambda: len(server.requests) == 3)
+    assert result == {"sent": 1, "failed": 2, "stale": 0}
+    assert {failure.reason for failure in result.failures} == {"the broadcast was stopped"}
+
+
+def test_single_requests_bring_back_the_answer(server, sender):
+    server.body = b'{"connectedAt": "2026-11-22T10:00:00Z", "identity": {"sourceIp": "1.2.3.4", "userAgent": "x"}}'
+    reply = sender.request("GET", "L0SM9cOFvHcCIhw=")
+    assert reply.status == 200
+    assert b"1.2.3.4" in reply.body
+    server.body = b""
+    server.script = lambda connection_id, attempt: "204"
+    assert sender.request("DELETE", "L0SM9cOFvHcCIhw=").status == 204
+    server.script = lambda connection_id, attempt: "410"
+    assert sender.request("POST", "L0SM9cOFvHcCIhw=", b"{}").status == 410
+    server.script = lambda connection_id, attempt: "500"
+    assert sender.request("POST", "L0SM9cOFvHcCIhw=", b"{}")[::3] == (500, "HTTP 500 (3 attempts)")
+    assert [method for method, *_ in server.requests] == ["GET", "DELETE", "POST", "POST", "POST", "POST"]
+
+
+def test_a_certificate_of_another_authority_is_refused(tls_server, authority):
+    trusting = Boto3Sender(tls_server.endpoint, PLAIN._replace(verify=authority.path))
+    assert trusting.broadcast([["id="]], b"{}", on_stale=list) == {"sent": 1, "failed": 0, "stale": 0}
+    trusting.close()
+    doubting = Boto3Sender(tls_server.endpoint, PLAIN)
+    with pytest.raises(RefusedError, match="certificate"):
+        doubting.broadcast([["id="]], b"{}", on_stale=list)
+    doubting.close()
+
+
+def test_a_closed_sender_sends_no_more(sender):
+    sender.close()
+    sender.close()
+    with pytest.raises(ClosedError):
+        sender.broadcast([["id="]], b"{}", on_stale=list)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_process_makes_connections_of_its_own(server, sender):
+    sender.broadcast([["id="]], b"{}", on_stale=list)
+    opened = server.opened
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if sender.broadcast([["id="]], b"{}", on_stale=list).sent == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert server.opened == opened + 1

@@ -1,0 +1,75 @@
+"""How fast requests may go out."""
+
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.pace import DEFAULT_RATE, Pace
+
+
+@given(st.floats(1, 20_000), st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 500)), min_size=1))
+def test_never_more_than_the_rate_and_one_burst(rate, requests):
+    pace, now, granted = Pace(rate), 0.0, 0
+    for pause, wanted in requests:
+        now += pause
+        granted += pace.grant(wanted, now)
+        assert granted <= max(1.0, rate / 2) + rate * now + 1e-6
+
+
+@given(st.floats(1, 20_000), st.integers(1, 20_000))
+def test_the_next_grant_is_when_it_says(rate, taken):
+    pace = Pace(rate)
+    pace.grant(taken, 0.0)
+    when = pace.next_grant(0.0)
+    assert pace.grant(1, when) == 1
+
+
+def test_the_default_is_just_under_the_quota():
+    assert 9_000 <= DEFAULT_RATE < 10_000
+    assert Pace().grant(10_000, 0.0) == DEFAULT_RATE / 2
+
+
+def test_throttling_pauses_halves_and_recovers():
+    pace = Pace(1000.0)
+    pace.throttled(0.0, 1.0)
+    assert pace.grant(1, 0.05) == 0
+    assert pace.next_grant(0.05) == pace.paused_until == pytest.approx(0.1)
+    pace.grant(10_000, 0.2)
+    assert pace.grant(10_000, 1.2) == pytest.approx(500, rel=0.15)
+    for second in range(2, 12):
+        pace.grant(10_000, second + 0.2)
+    assert pace.grant(10_000, 12.7) == 500
+
+
+def test_pauses_grow_while_throttling_goes_on():
+    pace, now, pauses = Pace(inf), 0.0, []
+    for _ in range(8):
+        pace.throttled(now, 1.0)
+        pauses.append(pace.paused_until - now)
+        now = pace.paused_until
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0])
+    pace.throttled(now + 10, 1.0)
+    assert pace.paused_until - now - 10 == pytest.approx(0.1)
+
+
+def test_answers_that_were_under_way_when_all_were_throttled_change_nothing():
+    pace = Pace(1000.0)
+    pace.throttled(0.0, 1.0)
+    until = pace.paused_until
+    pace.throttled(0.01, 1.0)
+    assert pace.paused_until == until
+
+
+def test_what_was_not_used_can_be_given_back():
+    pace = Pace(10.0)
+    assert pace.grant(100, 0.0) == 5
+    pace.give_back(3)
+    assert pace.grant(100, 0.0) == 3
+
+
+def test_without_a_limit_everything_is_granted():
+    pace = Pace(inf)
+    assert pace.grant(1_000_000, 0.0) == 1_000_000
+    assert pace.next_grant(5.0) <= 5.0
