@@ -1,1 +1,55 @@
-"""Push events to the browsers that are connected to an API Gateway WebSocket API."""
+"""Push events to the browsers that are connected to an API Gateway WebSocket API.
+
+    from broadcaster import init_broadcaster, register_connection, broadcast_admin_event
+
+    init_broadcaster(api_id="abc123xyz", region="us-east-1", stage="production")
+    register_connection("L0SM9cOFvHcCIhw=")
+    print(broadcast_admin_event({"type": "run_started", "thread_id": "abc123", "run_name": "My Workflow"}))
+    # {'sent': 1, 'failed': 0, 'stale': 0}
+
+`Broadcaster` is the same as an object. Importing this package costs little: boto3, ssl and the like are imported when
+the first message is sent.
+"""
+
+from .default import (
+    broadcast,
+    broadcast_admin_event,
+    close_broadcaster,
+    init_broadcaster,
+    register_connection,
+    unregister_connection,
+)
+from .errors import (
+    BroadcasterError,
+    ClosedError,
+    ConfigurationError,
+    InvalidArgumentError,
+    MessageError,
+    RefusedError,
+    RegistryError,
+)
+from .registries import Registry
+from .registries.memory import MemoryRegistry
+from .results import BroadcastResult, Failure
+from .sync import Broadcaster
+
+__all__ = [
+    "BroadcastResult",
+    "Broadcaster",
+    "BroadcasterError",
+    "ClosedError",
+    "ConfigurationError",
+    "Failure",
+    "InvalidArgumentError",
+    "MemoryRegistry",
+    "MessageError",
+    "RefusedError",
+    "Registry",
+    "RegistryError",
+    "broadcast",
+    "broadcast_admin_event",
+    "close_broadcaster",
+    "init_broadcaster",
+    "register_connection",
+    "unregister_connection",
+]

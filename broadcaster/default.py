@@ -1,0 +1,88 @@
+"""The guide's functions: thin names over one default `Broadcaster`, which is the only global state of this package."""
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+from .errors import ConfigurationError
+from .registries import Registry
+from .results import BroadcastResult
+from .sync import Broadcaster
+
+_default: Broadcaster | None = None
+_lock = threading.Lock()
+
+
+def init_broadcaster(
+    api_id: str | None = None,
+    *,
+    region: str | None = None,
+    stage: str = "production",
+    endpoint_url: str | None = None,
+    registry: Registry | None = None,
+    sender: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    attempts: int | None = None,
+    deadline: float | None = None,
+    rate: float | None = None,
+    verify: bool | str = True,
+) -> Broadcaster:
+    """Make the `Broadcaster` behind the functions of this module, closing the one before; takes the same arguments."""
+    global _default
+    broadcaster = Broadcaster(
+        api_id,
+        region=region,
+        stage=stage,
+        endpoint_url=endpoint_url,
+        registry=registry,
+        sender=sender,
+        concurrency=concurrency,
+        timeout=timeout,
+        attempts=attempts,
+        deadline=deadline,
+        rate=rate,
+        verify=verify,
+    )
+    with _lock:
+        before, _default = _default, broadcaster
+    if before is not None:
+        before.close()
+    return broadcaster
+
+
+def close_broadcaster() -> None:
+    """Close the default broadcaster, if there is one; `init_broadcaster` makes the next."""
+    global _default
+    with _lock:
+        before, _default = _default, None
+    if before is not None:
+        before.close()
+
+
+def register_connection(connection_id: str, *, channels: Collection[str] | None = None) -> None:
+    """Let a connection receive `channels`, or everything; see `Broadcaster.register_connection`."""
+    _current().register_connection(connection_id, channels=channels)
+
+
+def unregister_connection(connection_id: str) -> None:
+    """Forget a connection; see `Broadcaster.unregister_connection`."""
+    _current().unregister_connection(connection_id)
+
+
+def broadcast(channel: str, event: str, data: Any) -> BroadcastResult:
+    """Send one event to everybody who listens to `channel`; see `Broadcaster.broadcast`."""
+    return _current().broadcast(channel, event, data)
+
+
+def broadcast_admin_event(data: Any) -> BroadcastResult:
+    """Send `data` as event `admin_event` on channel `admin`; see `Broadcaster.broadcast`."""
+    return _current().broadcast_admin_event(data)
+
+
+def _current() -> Broadcaster:
+    if _default is None:
+        raise ConfigurationError(
+            "init_broadcaster was not called in this process; call init_broadcaster(api_id=…, region=…) at its start"
+        )
+    return _default

@@ -1,0 +1,1 @@
+"""What a user of this project would write."""

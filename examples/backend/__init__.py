@@ -1,0 +1,1 @@
+"""A FastAPI backend that pushes events: the part to copy is `app.py`."""

@@ -1,0 +1,85 @@
+"""Play the whole path by itself: connect, subscribe, register, broadcast, and see the event arrive.
+
+`python -m examples.tour --websocket ws://… --backend http://…` shows frames as wscat does and ends with 0 when the
+event has arrived; otherwise it says which step failed and ends with 1.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+import aiohttp
+
+PATIENCE = 15  # seconds for one step
+
+
+class StepFailed(Exception):
+    """What was expected of a step, and what happened instead."""
+
+
+async def tour(websocket_url: str, backend_url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        print(f"connecting to {websocket_url}")
+        async with session.ws_connect(websocket_url) as socket:
+            await say(socket, {"action": "subscribe", "channel": "admin"})
+            hello = await hear(socket, "connection_id")
+            await hear(socket, "subscription_succeeded")
+
+            print(f"registering {hello['connection_id']} with the backend")
+            await post(session, f"{backend_url}/websocket/register", {"connection_id": hello["connection_id"]})
+
+            print("starting a run, which the backend broadcasts")
+            result = await post(session, f"{backend_url}/runs", {"run_name": "My Workflow"})
+            event = await hear(socket, None)
+            if event.get("event") != "admin_event" or event["data"]["type"] != "run_started":
+                raise StepFailed(f"expected the event run_started, got {event}")
+            print(result)
+            if result != {"sent": 1, "failed": 0, "stale": 0}:
+                raise StepFailed("expected one connection to be reached and none to be lost")
+
+
+async def say(socket: aiohttp.ClientWebSocketResponse, frame: dict[str, str]) -> None:
+    text = json.dumps(frame)
+    print(f"> {text}")
+    await socket.send_str(text)
+
+
+async def hear(socket: aiohttp.ClientWebSocketResponse, type_: str | None) -> dict[str, Any]:
+    try:
+        message = await socket.receive(PATIENCE)
+    except TimeoutError:
+        raise StepFailed(f"no frame within {PATIENCE} s, expected {type_ or 'the event'}") from None
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        raise StepFailed(f"the connection was closed, expected {type_ or 'the event'}")
+    print(f"< {message.data}")
+    frame: dict[str, Any] = json.loads(message.data)
+    if type_ is not None and frame.get("type") != type_:
+        raise StepFailed(f"expected a frame of type {type_}")
+    return frame
+
+
+async def post(session: aiohttp.ClientSession, url: str, body: dict[str, str]) -> Any:
+    async with session.post(url, json=body, timeout=aiohttp.ClientTimeout(PATIENCE)) as answer:
+        text = await answer.text()
+        if not answer.ok:
+            raise StepFailed(f"POST {url} was answered with {answer.status}: {text}")
+        return json.loads(text) if text else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--websocket", required=True, metavar="URL")
+    parser.add_argument("--backend", required=True, metavar="URL")
+    options = parser.parse_args()
+    try:
+        asyncio.run(tour(options.websocket, options.backend))
+    except (StepFailed, aiohttp.ClientError, TimeoutError) as error:
+        print(f"failed: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

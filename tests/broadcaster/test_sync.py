@@ -1,0 +1,185 @@
+import json
+import logging
+
+import pytest
+
+import broadcaster
+from broadcaster import (
+    Broadcaster,
+    ClosedError,
+    ConfigurationError,
+    InvalidArgumentError,
+    MemoryRegistry,
+    MessageError,
+    RegistryError,
+)
+
+pytestmark = pytest.mark.usefixtures("aws_keys")
+
+
+@pytest.fixture
+def caster(server):
+    with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
+        yield caster
+
+
+@pytest.fixture
+def default(server):
+    broadcaster.init_broadcaster(endpoint_url=server.endpoint.url, region="us-east-1")
+    yield
+    broadcaster.close_broadcaster()
+
+
+def receivers(server):
+    return {connection_id for _, connection_id, _, _ in server.requests}
+
+
+@pytest.mark.usefixtures("default")
+def test_the_functions_of_the_guide_do_what_the_guide_says(server, capsys):
+    broadcaster.register_connection("L0SM9cOFvHcCIhw=")
+    print(broadcaster.broadcast_admin_event({"type": "run_started", "thread_id": "abc123", "run_name": "My Workflow"}))
+    assert capsys.readouterr().out == "{'sent': 1, 'failed': 0, 'stale': 0}\n"
+    [(method, connection_id, _, body)] = server.requests
+    frame = json.loads(body)
+    assert (method, connection_id) == ("POST", "L0SM9cOFvHcCIhw=")
+    assert frame.pop("id")
+    assert frame == {
+        "channel": "admin",
+        "event": "admin_event",
+        "data": {"type": "run_started", "thread_id": "abc123", "run_name": "My Workflow"},
+    }
+
+
+def test_without_channels_a_connection_receives_everything_and_channels_narrow(caster, server):
+    caster.register_connection("all=")
+    caster.register_connection("logs=", channels=["logs"])
+    assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 0}
+    assert receivers(server) == {"all="}
+    assert caster.broadcast("logs", "log", {}) == {"sent": 2, "failed": 0, "stale": 0}
+
+
+def test_one_channel_may_be_given_as_text(caster, server):
+    caster.register_connection("a=", channels="logs")
+    caster.broadcast("logs", "log", {})
+    assert receivers(server) == {"a="}
+
+
+def test_everybody_gets_the_same_bytes(caster, server):
+    for number in range(50):
+        caster.register_connection(f"{number}=")
+    caster.broadcast("admin", "admin_event", {"n": 1})
+    assert len({body for _, _, _, body in server.requests}) == 1
+
+
+def test_a_stale_connection_leaves_the_registry(caster, server):
+    server.script = lambda connection_id, attempt: "410" if connection_id == "gone=" else "200"
+    caster.register_connection("gone=")
+    caster.register_connection("here=")
+    assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1}
+    assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 0}
+
+
+def test_a_failed_connection_stays_and_the_result_says_why(caster, server):
+    server.script = lambda connection_id, attempt: "413"
+    caster.register_connection("here=")
+    result = caster.broadcast("admin", "admin_event", {})
+    assert result == {"sent": 0, "failed": 1, "stale": 0}
+    assert result.failures[0].connection_id == "here="
+    assert result.failures[0].status == 413
+    server.script = lambda connection_id, attempt: "200"
+    assert caster.broadcast("admin", "admin_event", {}).sent == 1
+
+
+def test_an_unregistered_connection_receives_nothing_more(caster, server):
+    caster.register_connection("a=")
+    caster.unregister_connection("a=")
+    caster.unregister_connection("a=")
+    assert caster.broadcast("admin", "admin_event", {}) == {"sent": 0, "failed": 0, "stale": 0}
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error"),
+    [
+        (lambda caster: caster.broadcast("a b", "event", {}), InvalidArgumentError),
+        (lambda caster: caster.broadcast("admin", "", {}), InvalidArgumentError),
+        (lambda caster: caster.broadcast("admin", "event", object()), MessageError),
+        (lambda caster: caster.broadcast("admin", "event", "x" * 131_072), MessageError),
+        (lambda caster: caster.register_connection("../../admin"), InvalidArgumentError),
+        (lambda caster: caster.register_connection("a=", channels=["a b"]), InvalidArgumentError),
+        (lambda caster: caster.unregister_connection("a/b"), InvalidArgumentError),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_is_sent_or_registered(caster, server, mistake, error):
+    caster.register_connection("b=")
+    with pytest.raises(error):
+        mistake(caster)
+    assert server.requests == []
+    assert caster.broadcast("admin", "event", {}).sent == 1
+
+
+@pytest.mark.parametrize(
+    "settings", [{"concurrency": 0}, {"timeout": -1}, {"attempts": "3"}, {"deadline": 0}, {"rate": 0}, {"sender": "x"}]
+)
+def test_a_setting_that_makes_no_sense_is_refused_at_once(settings):
+    with pytest.raises(ConfigurationError, match=str(next(iter(settings)))):
+        Broadcaster("abc123xyz", region="us-east-1", **settings)
+
+
+def test_using_the_functions_before_init_says_what_to_call():
+    with pytest.raises(ConfigurationError, match="call init_broadcaster"):
+        broadcaster.broadcast_admin_event({})
+
+
+def test_a_closed_broadcaster_says_so(caster):
+    caster.close()
+    caster.close()
+    for use in (lambda: caster.broadcast("a", "b", {}), lambda: caster.register_connection("a=")):
+        with pytest.raises(ClosedError):
+            use()
+
+
+def test_a_second_init_closes_the_first():
+    first = broadcaster.init_broadcaster("abc123xyz", region="us-east-1")
+    broadcaster.init_broadcaster("abc123xyz", region="us-east-1")
+    with pytest.raises(ClosedError):
+        first.register_connection("a=")
+    broadcaster.close_broadcaster()
+
+
+def test_a_registry_that_was_passed_in_is_not_closed():
+    class Registry(MemoryRegistry):
+        is_closed = False
+
+        def close(self):
+            self.is_closed = True
+
+    registry = Registry()
+    Broadcaster("abc123xyz", region="us-east-1", registry=registry).close()
+    assert not registry.is_closed
+
+
+def test_stale_connections_that_cannot_be_removed_do_not_fail_the_broadcast(server, caplog):
+    class Registry(MemoryRegistry):
+        def remove(self, connection_ids):
+            raise RegistryError("the registry is away")
+
+    server.script = lambda connection_id, attempt: "410"
+    with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1", registry=Registry()) as caster:
+        caster.register_connection("gone=")
+        assert caster.broadcast("admin", "admin_event", {}) == {"sent": 0, "failed": 0, "stale": 1}
+    assert "the registry is away" in caplog.text
+
+
+def test_one_line_is_logged_for_a_broadcast_and_no_payload_in_it(caster, server, caplog):
+    caplog.set_level(logging.INFO, logger="broadcaster")
+    caster.register_connection("a=")
+    caster.broadcast("logs", "log", {"text": "hunter2"})
+    assert [record.getMessage() for record in caplog.records if record.name == "broadcaster"] == [
+        "log on logs: 1 sent, 0 failed, 0 stale"
+    ]
+
+
+def test_all_public_names_are_exported_and_documented():
+    for name in broadcaster.__all__:
+        assert getattr(broadcaster, name).__doc__

@@ -1,0 +1,57 @@
+"""The library as its users get it: a wheel in an empty environment, or the folder copied into a backend."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+USE = """
+from broadcaster import broadcast_admin_event, init_broadcaster, register_connection, unregister_connection
+init_broadcaster(api_id="abc123xyz", region="us-east-1")
+register_connection("L0SM9cOFvHcCIhw=")
+unregister_connection("L0SM9cOFvHcCIhw=")
+print(broadcast_admin_event({"type": "run_started"}))
+"""
+
+
+def run(*command, cwd):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    return next(folder.glob("apigw_broadcaster-*.whl"))
+
+
+def test_the_wheel_is_typed_and_holds_no_tests(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "broadcaster/py.typed" in names
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"broadcaster"}
+
+
+def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
+    run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env", cwd=tmp_path)
+    python = next((tmp_path / "env").glob("*/python*"))
+    run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, wheel, cwd=tmp_path)
+    assert run(python, "-I", "-c", USE, cwd=tmp_path) == "{'sent': 0, 'failed': 0, 'stale': 0}\n"
+
+
+def test_the_folder_works_when_it_is_copied_into_a_backend(tmp_path):
+    shutil.copytree(ROOT / "broadcaster", tmp_path / "broadcaster")
+    (tmp_path / "app.py").write_text(USE)
+    assert run(sys.executable, "-S", "app.py", cwd=tmp_path) == "{'sent': 0, 'failed': 0, 'stale': 0}\n"
+
+
+def test_importing_the_library_brings_in_nothing_heavy():
+    heavy = {"asyncio", "boto3", "botocore", "dataclasses", "http.client", "inspect", "json", "logging", "redis", "ssl"}
+    code = "import sys; sys.path.insert(0, '.'); import broadcaster; print(*sys.modules)"
+    loaded = run(sys.executable, "-S", "-c", code, cwd=ROOT).split()
+    assert heavy.isdisjoint(loaded)
