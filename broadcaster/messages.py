@@ -5,32 +5,12 @@ import threading
 import time
 from typing import Any
 
+from .channels import check_channel
 from .errors import InvalidArgumentError, MessageError
 
 # A WebSocket API carries at most 128 KB in one message, @connections posts included.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES = 131_072
-
-MAX_CHANNEL_LENGTH = 200
-_CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
-
-
-def check_channel(channel: object) -> str:
-    """Return `channel` if it is a channel name: 1 to 200 of `A-Z a-z 0-9 _ - = @ , . ; : /`.
-
-    Raises:
-        InvalidArgumentError: it is not.
-    """
-    if not isinstance(channel, str):
-        raise InvalidArgumentError(f"a channel name is text, not {type(channel).__name__}")
-    if not 1 <= len(channel) <= MAX_CHANNEL_LENGTH:
-        raise InvalidArgumentError(
-            f"a channel name has 1 to {MAX_CHANNEL_LENGTH} characters, this one has {len(channel)}"
-        )
-    if not _CHANNEL_CHARACTERS.issuperset(channel):
-        bad = next(character for character in channel if character not in _CHANNEL_CHARACTERS)
-        raise InvalidArgumentError(f"channel {channel!r} has {bad!r} in it; allowed are A-Z a-z 0-9 _ - = @ , . ; : /")
-    return channel
 
 
 def encode(channel: str, event: str, data: Any) -> bytes:

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Any
 
+from .channels import check_channel
 from .connections import check_connection_id
 from .endpoint import resolve_endpoint
 from .errors import ClosedError, RegistryError
-from .messages import check_channel, encode
+from .messages import encode
 from .registries import Registry
 from .registries.memory import MemoryRegistry
 from .results import BroadcastResult

@@ -5,13 +5,10 @@ Pure. Every answer is ASCII (JSON's escapes stand for the rest), so whatever it 
 
 import json
 
-ACTIONS = ("subscribe", "unsubscribe", "connection_id", "ping")
+from broadcaster.channels import check_channel
+from broadcaster.errors import InvalidArgumentError
 
-# The rule for channel names is the library's own (`broadcaster.messages`). It is here a second time so that the
-# function need not carry the library's encoder; a test holds the two together.
-MAX_CHANNEL_LENGTH = 200
-_CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
-_CHANNEL_RULE = f"1 to {MAX_CHANNEL_LENGTH} of A-Z a-z 0-9 _ - = @ , . ; : /"
+ACTIONS = ("subscribe", "unsubscribe", "connection_id", "ping")
 
 # An error frame quotes at most this many characters of what the client sent.
 MAX_QUOTED_LENGTH = 40
@@ -74,17 +71,10 @@ def channel_of(members: dict[str, object]) -> str:
     """
     if "channel" not in members:
         raise FrameError("no_channel", 'the frame has no "channel"; give a name, e.g. "channel":"admin"')
-    channel = members["channel"]
-    if not isinstance(channel, str):
-        raise FrameError("bad_channel", f"the channel is {_quote(channel)}; give text, {_CHANNEL_RULE}")
-    if not 1 <= len(channel) <= MAX_CHANNEL_LENGTH:
-        raise FrameError(
-            "bad_channel", f"the channel {_quote(channel)} has {len(channel)} characters; give {_CHANNEL_RULE}"
-        )
-    if not _CHANNEL_CHARACTERS.issuperset(channel):
-        bad = next(character for character in channel if character not in _CHANNEL_CHARACTERS)
-        raise FrameError("bad_channel", f"the channel {_quote(channel)} has {bad!r} in it; give {_CHANNEL_RULE}")
-    return channel
+    try:
+        return check_channel(members["channel"])
+    except InvalidArgumentError as error:
+        raise FrameError("bad_channel", str(error)) from error
 
 
 def subscription_succeeded(channel: str) -> str:

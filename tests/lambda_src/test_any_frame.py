@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 import connection_push
 import frames
-from broadcaster.errors import InvalidArgumentError
-from broadcaster.messages import check_channel
 from handler import handler
 
 ANSWERS = {
@@ -121,15 +119,3 @@ def test_noise_up_to_the_largest_message_gets_an_error(noise: bytes, times: int,
 )
 def test_no_event_at_all_raises(event: Any) -> None:
     assert handler(event, None)["statusCode"] == 200
-
-
-@unhurried
-@given(channel=near_channel | any_json)
-def test_the_function_and_the_library_agree_about_channel_names(channel: Any) -> None:
-    try:
-        expected = check_channel(channel)
-    except InvalidArgumentError:
-        with pytest.raises(frames.FrameError):
-            frames.channel_of({"channel": channel})
-    else:
-        assert frames.channel_of({"channel": channel}) == expected

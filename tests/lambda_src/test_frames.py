@@ -95,15 +95,14 @@ def test_a_channel_name_comes_back_as_it_was_given(channel: str) -> None:
     ("members", "message"),
     [
         ({}, 'the frame has no "channel"; give a name, e.g. "channel":"admin"'),
-        ({"channel": 5}, "the channel is 5; give text, 1 to 200 of A-Z a-z 0-9 _ - = @ , . ; : /"),
-        ({"channel": None}, "the channel is null; give text"),
-        ({"channel": ["admin"]}, "the channel is a list; give text"),
-        ({"channel": ""}, "the channel '' has 0 characters; give 1 to 200"),
-        ({"channel": "x" * 201}, f"the channel '{'x' * 40}'… has 201 characters"),
-        ({"channel": "run logs"}, "the channel 'run logs' has ' ' in it; give 1 to 200"),
-        ({"channel": "admin\n"}, r"the channel 'admin\n' has '\n' in it"),
-        ({"channel": "\u0430dmin"}, "the channel '\u0430dmin' has '\u0430' in it"),
-        ({"channel": "\ud800"}, r"the channel '\ud800' has '\ud800' in it"),
+        ({"channel": 5}, "a channel name is text, not int"),
+        ({"channel": ["admin"]}, "a channel name is text, not list"),
+        ({"channel": ""}, "a channel name has 1 to 200 characters, this one has 0"),
+        ({"channel": "x" * 201}, "this one has 201"),
+        ({"channel": "run logs"}, "channel 'run logs' has ' ' in it; allowed are A-Z a-z"),
+        ({"channel": "admin\n"}, r"channel 'admin\n' has '\n' in it"),
+        ({"channel": "\u0430dmin"}, "channel '\u0430dmin' has '\u0430' in it"),
+        ({"channel": "\ud800"}, r"channel '\ud800' has '\ud800' in it"),
     ],
 )
 def test_a_bad_channel_name_is_told_what_is_wrong_with_it(members: dict[str, object], message: str) -> None:

@@ -1,0 +1,24 @@
+"""Channel names. The Lambda holds browsers to the same rule, so this module is part of its bundle too."""
+
+from .errors import InvalidArgumentError
+
+MAX_CHANNEL_LENGTH = 200
+_CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
+
+
+def check_channel(channel: object) -> str:
+    """Return `channel` if it is a channel name: 1 to 200 of `A-Z a-z 0-9 _ - = @ , . ; : /`.
+
+    Raises:
+        InvalidArgumentError: it is not.
+    """
+    if not isinstance(channel, str):
+        raise InvalidArgumentError(f"a channel name is text, not {type(channel).__name__}")
+    if not 1 <= len(channel) <= MAX_CHANNEL_LENGTH:
+        raise InvalidArgumentError(
+            f"a channel name has 1 to {MAX_CHANNEL_LENGTH} characters, this one has {len(channel)}"
+        )
+    if not _CHANNEL_CHARACTERS.issuperset(channel):
+        bad = next(character for character in channel if character not in _CHANNEL_CHARACTERS)
+        raise InvalidArgumentError(f"channel {channel!r} has {bad!r} in it; allowed are A-Z a-z 0-9 _ - = @ , . ; : /")
+    return channel
