@@ -1,0 +1,1 @@
+"""What `cdk deploy` creates: a WebSocket API, the Lambda behind its routes, and the access to its connections."""

@@ -1,0 +1,63 @@
+"""The Lambda function behind every route, with its role and its log group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.findings import accept_finding
+from stacks.lambda_asset import lambda_code
+from stacks.log_groups import passing_log_group
+from stacks.settings import Settings
+
+
+class HandlerFunction(Construct):
+    """The function; it may write its own log and nothing else until it is granted more."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, project: Path) -> None:
+        super().__init__(scope, construct_id)
+        log_group = passing_log_group(self, "Log", days=settings.log_retention_days)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            # Instead of AWS's AWSLambdaBasicExecutionRole, which may write to every log group of the account and may
+            # create them: then a late log line would bring back the group of a stack that was removed.
+            inline_policies={
+                "WriteOwnLog": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                            resources=[log_group.log_group_arn],
+                        )
+                    ]
+                )
+            },
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=f"{settings.name}-handler",
+            runtime=lambda_.Runtime.PYTHON_3_12,
+            architecture=lambda_.Architecture.X86_64,
+            handler="handler.handler",
+            code=lambda_code(project),
+            memory_size=settings.memory,
+            timeout=Duration.seconds(settings.timeout),
+            role=self.role,
+            log_group=log_group,
+        )
+        accept_finding(
+            self.function,
+            "AwsSolutions-L1",
+            "Python 3.12 is the runtime of the guide; Lambda supports it until about October 2028.",
+        )
+        # cfn-lint finds the dependency on the role redundant. It is, and the CDK writes it for roles whose policies are
+        # resources of their own.
+        cfn_function = cast(lambda_.CfnFunction, self.function.node.default_child)
+        cfn_function.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3005"]}})

@@ -1,0 +1,67 @@
+"""The Lambda's code: one asset from two folders, put together without Docker."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsii
+from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
+
+from stacks.errors import AssetError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# What the Lambda imports of the library, which is the standard library alone. They are bundled without the package's
+# __init__.py: as a namespace package, so that `from broadcaster.signing import …` loads nothing else.
+BROADCASTER_MODULES = ("signing.py", "http1.py")
+
+
+def source_files(project: Path = PROJECT) -> dict[str, Path]:
+    """The asset's files: their path in the asset (with slashes), and where they come from.
+
+    Python sources alone, so that neither a `__pycache__` nor an editor's leftovers change the asset's hash.
+
+    Raises:
+        AssetError: if the handler or one of the library's modules is missing.
+    """
+    lambda_src = project / "lambda_src"
+    files = {path.relative_to(lambda_src).as_posix(): path for path in sorted(lambda_src.rglob("*.py"))}
+    files |= {f"broadcaster/{name}": project / "broadcaster" / name for name in BROADCASTER_MODULES}
+    for path in [lambda_src / "handler.py", *files.values()]:
+        if not path.is_file():
+            missing = path.relative_to(project).as_posix()
+            raise AssetError(f"{missing} is missing, which the Lambda needs; restore it, e.g. git checkout {missing}")
+    return files
+
+
+def lambda_code(project: Path = PROJECT) -> lambda_.Code:
+    """Code for a function whose asset hash depends on the bundled files alone.
+
+    Raises:
+        AssetError: see `source_files`.
+    """
+    return lambda_.Code.from_asset(
+        str(project / "lambda_src"),
+        asset_hash_type=AssetHashType.OUTPUT,
+        bundling=BundlingOptions(
+            image=DockerImage.from_registry("unused"),  # required by the CDK, never pulled: bundling locally succeeds
+            local=_CopyFiles(source_files(project)),
+        ),
+    )
+
+
+@jsii.implements(ILocalBundling)
+class _CopyFiles:
+    def __init__(self, files: dict[str, Path]) -> None:
+        self._files = files
+
+    # jsii gives the bundling options by position, while the interface says by name. They do not matter here.
+    def try_bundle(self, output_dir: str, *_options: Any, **_named_options: Any) -> bool:
+        for name, source in self._files.items():
+            target = Path(output_dir, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        return True

@@ -1,0 +1,76 @@
+"""What cfn-lint, cdk-nag and the CDK's own validation say about the template."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cfnlint.api import lint_file
+
+CONNECTIONS = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<GatewayApi4EDF2151>"
+
+
+@pytest.mark.parametrize("which", ["default_template_path", "changed_template_path"])
+def test_cfn_lint_finds_nothing(which, request):
+    assert lint_file(request.getfixturevalue(which)) == []
+
+
+def test_cfn_lint_would_find_something(default_template, tmp_path):
+    template = json.loads(json.dumps(default_template))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"]["MemorySize"] = 100
+    changed = tmp_path / "changed.template.json"
+    changed.write_text(json.dumps(template), encoding="utf-8")
+    assert [match.rule.id for match in lint_file(changed)] == ["E3034"]
+
+
+@pytest.fixture
+def nag_report(cdk_context, tmp_path):
+    """Synthesizes with cdk-nag's AwsSolutions rules and the CDK's own; gives the report of the former."""
+    from aws_cdk import App, Validations
+    from cdk_nag import AwsSolutionsChecks
+
+    from stacks.settings import Settings
+    from stacks.websocket_stack import WebSocketStack
+
+    def check(**settings: str) -> dict:
+        context = cdk_context | {"@aws-cdk/core:validateAgainstDefaultRules": True}  # else they only warn
+        app = App(outdir=str(tmp_path), context=context)
+        WebSocketStack(app, Settings.from_context(settings))
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        app.synth()  # raises if a finding is not accepted
+        [report] = json.loads((tmp_path / "validation-report.json").read_text("utf-8"))["pluginReports"]
+        return report
+
+    return check
+
+
+def accepted(report: dict) -> set[tuple[str, str]]:
+    """Rule and construct of each finding that the stack accepts, all of which have a reason."""
+    findings = report["suppressedViolations"]
+    assert all(len(finding["reason"]) > 40 for finding in findings)
+    return {(finding["ruleName"].removeprefix("AwsSolutions-"), finding["acknowledgedAt"]) for finding in findings}
+
+
+def test_cdk_nag_finds_what_the_stack_accepts_with_a_reason_and_nothing_else(nag_report):
+    report = nag_report()
+    assert report["pluginName"] == "AwsSolutions"
+    assert report["violations"] == []
+    assert accepted(report) == {
+        ("L1", "clearstar-websocket/Handler/Function"),
+        ("APIG1", "clearstar-websocket/Gateway/Stage"),
+        ("APIG4", "clearstar-websocket/Gateway/Api/$connect-Route"),
+        ("APIG4", "clearstar-websocket/Gateway/Api/$disconnect-Route"),
+        ("APIG4", "clearstar-websocket/Gateway/Api/$default-Route"),
+        (f"IAM5[Resource::{CONNECTIONS}/production/POST/@connections/*]", "clearstar-websocket/HandlerAccess/Policy"),
+        (f"IAM5[Resource::{CONNECTIONS}/production/POST/@connections/*]", "clearstar-websocket/BackendAccess/Policy"),
+        (f"IAM5[Resource::{CONNECTIONS}/production/GET/@connections/*]", "clearstar-websocket/BackendAccess/Policy"),
+        (f"IAM5[Resource::{CONNECTIONS}/production/DELETE/@connections/*]", "clearstar-websocket/BackendAccess/Policy"),
+    }
+
+
+def test_with_access_logs_there_is_one_finding_less(nag_report):
+    report = nag_report(access_logs="true", stage="other", name="other")
+    assert report["violations"] == []
+    assert "APIG1" not in {rule for rule, _construct in accepted(report)}

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.errors import SettingsError
+from stacks.settings import Settings, Throttle
+
+NAMES = list(Settings.__dataclass_fields__)
+
+
+def test_without_context_the_settings_are_those_of_the_guide():
+    assert Settings.from_context({}) == Settings(
+        name="clearstar-websocket",
+        description="Simple WebSocket for Clearstar Skills",
+        stage="production",
+        memory=256,
+        timeout=10,
+        log_retention_days=14,
+        access_logs=False,
+        throttle=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("name", "a" * 56, "a" * 56),
+        ("description", "Événements & co.", "Événements & co."),
+        ("stage", "prod_1-a", "prod_1-a"),
+        ("memory", "128", 128),
+        ("memory", "10240", 10_240),
+        ("memory", 512, 512),  # a number in cdk.json
+        ("timeout", "29", 29),
+        ("log_retention_days", "3653", 3653),
+        ("access_logs", "true", True),
+        ("access_logs", True, True),  # a boolean in cdk.json
+        ("access_logs", "false", False),
+        ("throttle", "100/200", Throttle(100, 200)),
+        ("throttle", "0.5/1", Throttle(0.5, 1)),
+    ],
+)
+def test_a_value_from_the_command_line_or_from_cdk_json_is_read(name, text, value):
+    assert getattr(Settings.from_context({name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("name", "a" * 57, "1 to 56 letters"),
+        ("name", "1a", "a letter first"),
+        ("name", "my_api", "hyphens"),
+        ("name", "a\n", "e.g. clearstar-websocket"),
+        ("description", "", "1 to 1024 characters"),
+        ("description", "x" * 1025, "1 to 1024 characters"),
+        ("stage", "prod/", "bare name"),
+        ("stage", "$default", "e.g. production"),
+        ("memory", "127", "from 128 to 10240"),
+        ("memory", "10241", "from 128 to 10240"),
+        ("memory", "256MB", "whole number of MB"),
+        ("memory", "٢٥٦", "whole number of MB"),
+        ("memory", True, "whole number of MB"),
+        ("timeout", "30", "from 1 to 29"),
+        ("timeout", "0", "from 1 to 29"),
+        ("log_retention_days", "8", "5, 7, 14"),
+        ("access_logs", "yes", "true nor false"),
+        ("throttle", "100", "e.g. 100/200"),
+        ("throttle", "0/200", "above zero"),
+        ("throttle", "100/0", "above zero"),
+    ],
+)
+def test_a_malformed_value_is_refused_with_its_name_itself_and_what_would_be_right(name, value, right):
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({name: value})
+    text = str(refusal.value)
+    assert text.startswith(f"setting {name}={value!r}"[:60])
+    assert right in text
+    assert "\n" not in text
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("memry", "memory"), ("Stage", "stage"), ("log-retention-days", "log_retention_days")]
+)
+def test_an_unknown_setting_is_refused_with_the_one_that_was_probably_meant(name, meant):
+    with pytest.raises(SettingsError, match=f"setting {name}='1' is unknown; did you mean {meant}\\?"):
+        Settings.from_context({name: "1"})
+
+
+def test_an_unknown_setting_that_is_like_no_other_is_refused_with_all_there_are():
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"zzz": "1"})
+    assert str(refusal.value) == f"setting zzz='1' is unknown; the settings are {', '.join(NAMES)}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "aws:cdk:bundling-stacks",
+        "@aws-cdk/core:newStyleStackSynthesis",
+        "availability-zones:account=123456789012:region=eu-central-1",
+        "cli-telemetry",
+        "acknowledged-issue-numbers",
+    ],
+)
+def test_context_of_the_cdk_itself_is_no_setting(key):
+    assert Settings.from_context({key: ["**"]}) == Settings()
+
+
+@given(name=st.sampled_from(NAMES), value=st.text() | st.integers() | st.floats() | st.none() | st.lists(st.text()))
+def test_any_value_gives_settings_or_a_refusal_of_one_line(name, value):
+    refusal = None
+    try:
+        settings = Settings.from_context({name: value})
+    except SettingsError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert getattr(settings, name) is not None
+    else:
+        assert refusal.startswith(f"setting {name}=")
+        assert len(refusal.splitlines()) == 1
