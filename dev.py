@@ -241,8 +241,8 @@ def deploy(_: argparse.Namespace, arguments: list[str]) -> int:
 {stack}
 
 For the front end, in .env.local:
-{outputs["FrontEndKey"]}
-{outputs["FrontEndCluster"]}
+{outputs["NextPublicPusherKey"]}
+{outputs["NextPublicPusherCluster"]}
 
 For the backend, whose role or user needs the policy {outputs["BackendPolicyArn"]}:
 WEBSOCKET_API_ID={outputs["ApiId"]}
