@@ -41,6 +41,11 @@ class BroadcastResult(dict[str, int]):
         """Connections that are gone (HTTP 410); they have left the registry."""
         return self["stale"]
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, handler: Any) -> Any:
+        """Let pydantic see the dict that this is, so that a FastAPI endpoint may return it."""
+        return handler(dict[str, int])
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self["sent"], self["failed"], self["stale"], self.failures)
 

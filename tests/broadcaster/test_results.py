@@ -2,6 +2,8 @@ import copy
 import json
 import pickle
 
+import pydantic
+
 from broadcaster.results import BroadcastResult, Failure
 
 
@@ -23,3 +25,10 @@ def test_it_survives_copying_and_pickling():
     for twin in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):  # noqa: S301
         assert twin == result
         assert twin.failures == result.failures
+
+
+def test_a_fastapi_endpoint_may_return_it():
+    class Answer(pydantic.BaseModel):
+        result: BroadcastResult
+
+    assert Answer(result=BroadcastResult(1)).model_dump() == {"result": {"sent": 1, "failed": 0, "stale": 0}}
