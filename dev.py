@@ -21,6 +21,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -44,16 +45,16 @@ class Stop(Exception):
 # ---------------------------------------------------------------------------------------------------------------- setup
 
 
-def set_up(*, node: bool = True) -> None:
+def set_up() -> None:
     """Make `.venv` and `node_modules` what requirements.txt and package-lock.json say, if they are not."""
-    if node:
-        check_node()
+    check_node()
     with once_for(VENV, ROOT / "requirements.txt") as is_due:
         if is_due:
-            run_step("Making a virtual environment in .venv", [sys.executable, "-m", "venv", "--clear", VENV])
+            if not PYTHON.exists():
+                run_step("Making a virtual environment in .venv", [sys.executable, "-m", "venv", VENV])
             install_python_packages()
     with once_for(ROOT / "node_modules", ROOT / "package-lock.json") as is_due:
-        if node and is_due:
+        if is_due:
             npm = shutil.which("npm")
             if npm is None:
                 raise Stop("npm was not found, although Node is here; install npm and run this again")
@@ -88,7 +89,7 @@ def install_python_packages() -> None:
 def once_for(folder: Path, source: Path) -> Iterator[bool]:
     """Say whether `folder` has still to be made from `source`, and remember in it when that has been done."""
     mark = folder / ".made-from"
-    digest = hashlib.sha256(source.read_bytes() + sys.version.encode()).hexdigest()
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
     is_due = not mark.is_file() or mark.read_text() != digest
     yield is_due
     if is_due and folder.is_dir():
@@ -137,12 +138,11 @@ def call(command: Sequence[str | Path]) -> int:
 
 def run(options: argparse.Namespace, _: list[str]) -> int:
     """Synthesize, start the local gateway and the example backend, and either wait or take the tour."""
+    for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
+        check_port(port, name)
     set_up()
     run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices"])
     log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
-
-    def port(wanted: int | None, usual: int) -> str:
-        return str(wanted if wanted is not None else 0 if options.once else usual)
 
     key = {
         "AWS_ACCESS_KEY_ID": "LOCAL" + secrets.token_hex(8).upper(),
@@ -150,11 +150,11 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
         "AWS_REGION": REGION,
     }
     with contextlib.ExitStack() as processes:
-        gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", port(options.port, 8001)]
+        gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", str(options.port)]
         gateway, lines = processes.enter_context(started("The local gateway", gateway_command, 2, log, **key))
         websocket, connections = (line.split()[1] for line in lines)
         points_here = {"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections, "WEBSOCKET_API_ID": "local"}
-        backend_command = ["-m", "examples.backend", "--port", port(options.backend_port, 8000)]
+        backend_command = ["-m", "examples.backend", "--port", str(options.backend_port)]
         backend, lines = processes.enter_context(
             started("The example backend", backend_command, 1, log, **key, **points_here)
         )
@@ -182,6 +182,17 @@ Ctrl-C ends both.
                 if process.poll() is not None:
                     raise Stop(f"the {name} has ended with exit code {process.returncode}; its last lines say why")
             time.sleep(0.5)
+
+
+def check_port(port: int, name: str) -> None:
+    """Find out before the work begins that a port is taken."""
+    try:
+        with socket.socket() as probe:
+            if os.name != "nt":  # there it would allow two programs on one port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        raise Stop(f"port {port} cannot be used ({error}); give another one with --{name}") from None
 
 
 @contextlib.contextmanager
@@ -260,11 +271,13 @@ def main() -> int:
         sub.set_defaults(command=command)
         if command is run:
             sub.add_argument("--once", action="store_true", help="play one event through the whole path and end")
-            sub.add_argument("--port", type=int, default=None, help="of the gateway (8001; with --once, any free one)")
-            sub.add_argument("--backend-port", type=int, default=None, help="of the backend (8000; with --once, any)")
+            sub.add_argument("--port", type=int, default=8001, help="of the gateway (default: %(default)s)")
+            sub.add_argument("--backend-port", type=int, default=8000, help="of the backend (default: %(default)s)")
     options, rest = parser.parse_known_args()
     if options.command is run and rest:
         parser.error(f"run does not know {' '.join(rest)}")
+    if options.command is run and options.once:
+        options.port = options.backend_port = 0  # whatever is free: nobody else needs to find them
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         code: int = options.command(options, rest)

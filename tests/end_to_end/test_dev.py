@@ -1,0 +1,96 @@
+"""The commands of dev.py as a user types them, mistakes included."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def dev(*arguments, root=ROOT, timeout=110, **variables):
+    return subprocess.run(
+        [sys.executable, "dev.py", *arguments],
+        cwd=root,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture(scope="module")
+def is_set_up():
+    """Skip where dev.py would first have to install everything, which is not what is tested here."""
+    if not all((ROOT / folder / ".made-from").exists() for folder in (".venv", "node_modules")):
+        pytest.skip("dev.py has not set up this clone; run the tests with `python3 dev.py test`")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """What is needed of a fresh clone to see its set-up begin."""
+    for name in ("dev.py", "requirements.txt", "package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_once_plays_the_whole_path_and_shows_every_frame(is_set_up):
+    done = dev("run", "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    frames = [line for line in done.stdout.splitlines() if line.startswith(("<", ">"))]
+    assert frames[0] == '> {"action": "subscribe", "channel": "admin"}'
+    assert re.fullmatch(r'< \{"type":"connection_id","connection_id":"[\w-]{15}="\}', frames[1])
+    assert frames[2] == '< {"type":"subscription_succeeded","channel":"admin"}'
+    assert '"type":"run_started"' in frames[3]
+    assert done.stdout.splitlines()[-1] == "{'sent': 1, 'failed': 0, 'stale': 0}"
+
+
+@pytest.mark.parametrize("option", ["--port", "--backend-port"])
+def test_a_taken_port_is_one_sentence(is_set_up, option):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        other = "--backend-port" if option == "--port" else "--port"
+        done = dev("run", option, number, other, "0")
+    assert done.returncode == 1
+    assert number in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_node_is_one_sentence(clone):
+    done = dev("run", root=clone, PATH="")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "install Node 20 or newer" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for an old Node is a shell script")
+def test_a_node_that_is_too_old_is_one_sentence(clone):
+    node = clone / "bin" / "node"
+    node.parent.mkdir()
+    node.write_text("#!/bin/sh\necho v18.20.4\n")
+    node.chmod(0o755)
+    done = dev("run", root=clone, PATH=str(node.parent))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "dev.py: Node v18.20.4 is too old for the CDK CLI; install Node 20 or newer and run this again\n"
+    )
+
+
+def test_no_network_is_one_sentence(clone):
+    nowhere = "http://127.0.0.1:9"
+    done = dev("test", root=clone, PIP_INDEX_URL=nowhere, PIP_RETRIES="0", PIP_NO_CACHE_DIR="1", PIP_CONFIG_FILE="")
+    assert done.returncode == 1
+    assert "Is the network there" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_command_names_the_known_ones():
+    done = dev("frobnicate")
+    assert done.returncode == 2
+    assert "deploy" in done.stderr
+    assert "Traceback" not in done.stderr
