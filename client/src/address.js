@@ -1,0 +1,15 @@
+/** The WebSocket URL that a key means. Throws for a key that means none, and shows no more of it than its beginning. */
+export function address(key, region, stage = "production") {
+  if (typeof key !== "string" || !key) throw new Error(`the key is ${key === "" ? "empty" : key}; ${WANTED}`);
+  if (/^wss?:\/\/[^/\s#]+[^\s#]*$/.test(key)) {
+    if (/\.amazonaws\.com(\.cn)?\/?$/.test(key)) throw new Error(`the key names no stage; append it, e.g. '/${stage}'`);
+    return key;
+  }
+  if (!/^[a-z0-9]{8,12}$/.test(key)) throw new Error(`the key is '${key.slice(0, 8)}…'; ${WANTED}`);
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) {
+    throw new Error(`cluster '${region}' is not an AWS region; give the API's, e.g. 'eu-central-1'`);
+  }
+  return `wss://${key}.execute-api.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}/${stage}`;
+}
+
+const WANTED = "give a wss:// URL, or an API id such as 'a1b2c3d4e5' with { cluster: region }";

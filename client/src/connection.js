@@ -1,0 +1,225 @@
+import { Emitter } from "./emitter.js";
+import { Link } from "./link.js";
+
+const SECOND = 1000;
+const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
+const OVERLAP = 10 * SECOND; // a broadcast that listed the old connection but not the new one has ended by then
+const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
+const LONGEST_PAUSE = 30 * SECOND;
+const REMEMBERED = 5000; // event ids: ten seconds of 500 events a second
+
+/**
+ * One for each address and its options on a page, whatever number of Gateways share it: decides when to connect,
+ * reconnect and hand over to a fresh link, and passes on what arrives.
+ */
+export class Connection extends Emitter {
+  state = "initialized";
+  _channels = new Map(); // name -> Set of the page's Channels of that name
+  #links = new Set(); // every open one: the current, the next, and the former that still listens for the last events
+  #link = null;
+  #next = null;
+  #seen = new Set(); // ids of events, oldest first
+  #failures = 0;
+  #isWanted = false;
+  #ticker;
+  #ticked;
+  #retry;
+
+  constructor(url, platform) {
+    super();
+    this._url = url;
+    this._platform = platform;
+    for (const type of ["online", "offline", "visibilitychange"]) platform.page.addEventListener?.(type, this);
+  }
+
+  get socket_id() {
+    return this.#link?.id ?? null;
+  }
+
+  send(frame) {
+    return this.#link?.send(frame) ?? false;
+  }
+
+  _connect() {
+    if (this.#isWanted) return;
+    if (this._platform.WebSocket) {
+      this.#isWanted = true;
+      this.#ticked = this._platform.now();
+      this.#tick();
+      this.#dial();
+    } else if (globalThis.document) {
+      this.#enter("failed");
+    }
+  }
+
+  _disconnect() {
+    if (this.#isWanted) this.#stop("disconnected");
+  }
+
+  #stop(state) {
+    this.#isWanted = false;
+    this._platform.clearTimeout(this.#ticker);
+    this._platform.clearTimeout(this.#retry);
+    for (const link of this.#links) link.close();
+    this.#enter(state);
+  }
+
+  #dial() {
+    this._platform.clearTimeout(this.#retry);
+    if (this.state !== "unavailable") this.#enter("connecting");
+    try {
+      this.#link = this.#open();
+    } catch (error) {
+      // The browser will never allow this address, e.g. ws:// from an https:// page.
+      this._fail("WebSocketError", error);
+      this.#stop("failed");
+    }
+  }
+
+  #open() {
+    const link = new Link(this);
+    this.#links.add(link);
+    return link;
+  }
+
+  /** Milliseconds, with full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+  _pause(failures) {
+    return this._platform.random() * Math.min(LONGEST_PAUSE, SECOND * 2 ** failures);
+  }
+
+  _lost(link) {
+    this.#links.delete(link);
+    if (link === this.#next) {
+      this.#next = null; // the next tick opens another
+    } else if (link === this.#link) {
+      if (link.id && this._platform.now() - link.born >= STABLE) this.#failures = 0;
+      this.#link = this.#next;
+      this.#next = null;
+      this._settle();
+      if (!this.#isWanted) return;
+      if (!this.#link) this.#retry = this._platform.setTimeout(() => this.#dial(), this._pause(this.#failures++));
+      this.#enter(this.#link?.id ? "connected" : link.id ? "connecting" : "unavailable");
+    }
+  }
+
+  /** The page came to the front, or its network changed. */
+  handleEvent({ type }) {
+    const link = this.#link;
+    const isShown = type === "visibilitychange";
+    if (!this.#isWanted || (isShown && this._platform.page.document?.hidden)) return;
+    if (link?.id) {
+      if (!isShown || this._platform.now() - link.heard > TICK) link.probe();
+    } else if (type === "online" || (isShown && !link)) {
+      link?.close(); // begun without a network, it would last until its time limit
+      this.#dial();
+    }
+  }
+
+  #tick() {
+    const now = this._platform.now();
+    const link = this.#link;
+    const hasSlept = now - this.#ticked > 4 * TICK; // a hidden page's timers run once a minute
+    this.#ticked = now;
+    this.#ticker = this._platform.setTimeout(() => this.#tick(), TICK);
+    if (!link?.id) return;
+    const isIdle = now - link.heard >= link.idle;
+    if (isIdle || hasSlept) link.probe();
+    // Silence may also mean that the backend was restarted and knows nobody.
+    if (isIdle) link.register();
+    if (now >= link.renewAt && !this.#next) this.#next = this.#open();
+  }
+
+  /** After any change: hands over to the next link once it can do all that is wanted, and tells new subscribers. */
+  _settle() {
+    if (this.#next?.isSettled) {
+      const former = this.#link;
+      this.#link = this.#next;
+      this.#next = null;
+      this._platform.setTimeout(() => former.close(), OVERLAP);
+    }
+    const link = this.#link;
+    for (const [name, channels] of this._channels) {
+      const isSubscribed = !!link?.registered && !!link.confirmed.get(name);
+      for (const channel of [...channels]) {
+        const isNew = isSubscribed && !channel.subscribed;
+        channel.subscribed = isSubscribed;
+        if (isNew) channel._emit("pusher:subscription_succeeded", {});
+      }
+    }
+  }
+
+  _add(channel) {
+    const { name } = channel;
+    if (!this._channels.has(name)) this._channels.set(name, new Set());
+    this._channels.get(name).add(channel);
+    for (const link of this.#links) link.refused.delete(name);
+    this._connect();
+    this.#reconcile();
+  }
+
+  _remove(channel) {
+    const channels = this._channels.get(channel.name);
+    channels.delete(channel);
+    if (!channels.size) this._channels.delete(channel.name);
+    this.#reconcile();
+  }
+
+  /** In a moment: what is mounted, unmounted and mounted again at once costs one message, not three. */
+  #reconcile() {
+    queueMicrotask(() => {
+      this.#link?.reconcile();
+      this.#next?.reconcile();
+      this._settle();
+    });
+  }
+
+  _receive(link, text) {
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      frame = { type: "error", message: "a frame is not JSON" };
+    }
+    const { type, id, channel, event, data, message } = frame ?? {};
+    if (event === "pusher:subscription_error") {
+      if (!(data?.status >= 500)) link.refuse(channel, data ?? {});
+    } else if (typeof event === "string") {
+      // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
+      if (id && this.#seen.has(id)) return;
+      if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
+      this._tell(channel, event, data, frame);
+    } else if (type === "connection_id") {
+      link.identify(frame.connection_id);
+      if (link === this.#link) this.#enter("connected", { socket_id: link.id });
+      this._settle();
+    } else if (type === "subscription_succeeded" || type === "unsubscribe_succeeded") {
+      link.answer(channel, type[0] === "s");
+      this._settle();
+    } else if (type === "error") {
+      this._fail("ProtocolError", frame);
+    } else if (message && frame.connectionId) {
+      // API Gateway's own: {"message": "Internal server error", "connectionId":…, "requestId":…}
+      this._fail("GatewayError", frame);
+    }
+  }
+
+  /** Tells the channels of that name, then the Gateways that hold one. */
+  _tell(name, event, ...rest) {
+    const channels = [...(this._channels.get(name) ?? [])];
+    for (const channel of channels) channel._emit(event, ...rest);
+    for (const gateway of new Set(channels.map((channel) => channel._gateway))) gateway._emit(event, ...rest);
+  }
+
+  /** In the shape of Pusher's errors. The application decides what of it a console may show. */
+  _fail(type, { message, status, requestId }) {
+    this._emit("error", { type, error: { data: { message, code: status, requestId } } });
+  }
+
+  #enter(state, data) {
+    const previous = this.state;
+    if (state === previous) return;
+    this.state = state;
+    this._emit("state_change", { previous, current: state });
+    this._emit(state, data);
+  }
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { address } from "../src/address.js";
+import { World } from "./world.js";
+
+const HOST = "execute-api.eu-central-1.amazonaws.com";
+
+test("a wss:// URL is used as it is, and ws:// for a local gateway", () => {
+  const urls = ["wss://live.example.com", `wss://a1b2c3d4e5.${HOST}/production`, "ws://127.0.0.1:3001/production"];
+  for (const url of urls) {
+    assert.equal(address(url, "ignored"), url);
+  }
+});
+
+test("a bare API id is completed with the region and the stage", () => {
+  for (const [region, stage, expected] of [
+    ["eu-central-1", undefined, `wss://a1b2c3d4e5.${HOST}/production`],
+    ["us-gov-west-1", "dev", "wss://a1b2c3d4e5.execute-api.us-gov-west-1.amazonaws.com/dev"],
+    ["cn-north-1", undefined, "wss://a1b2c3d4e5.execute-api.cn-north-1.amazonaws.com.cn/production"],
+  ]) {
+    assert.equal(address("a1b2c3d4e5", region, stage), expected);
+  }
+});
+
+const REFUSED = [
+  ["0123456789abcdef0123", "eu", /key is '01234567…'; give a wss:\/\/ URL/],
+  ["https://example.com/production", undefined, /key is 'https:\/\/…'/],
+  ["wss://", undefined, /key is 'wss:/],
+  ["wss://host/production#part", undefined, /key is 'wss:/],
+  ["", undefined, /key is empty/],
+  [undefined, "eu-central-1", /key is undefined/],
+  [null, "eu-central-1", /key is null/],
+  ["a1b2c3d4e5", undefined, /cluster 'undefined' is not an AWS region/],
+  ["a1b2c3d4e5", "mt1", /cluster 'mt1' is not an AWS region; give the API's, e.g. 'eu-central-1'/],
+  [`wss://a1b2c3d4e5.${HOST}`, undefined, /names no stage; append it, e.g. '\/production'/],
+  [`wss://a1b2c3d4e5.${HOST}/`, undefined, /names no stage/],
+];
+
+for (const [key, cluster, message] of REFUSED) {
+  test(`the key ${JSON.stringify(key)} with cluster ${cluster} is refused and nothing is connected`, () => {
+    const world = new World();
+    world.url = key;
+    assert.throws(() => world.connect({ cluster }), message);
+    assert.equal(world.sockets.length, 0);
+  });
+}
+
+test("a refused key is not shown whole", () => {
+  assert.throws(
+    () => address("postgres://user:password@host/db"),
+    (error) => !error.message.includes("password"),
+  );
+});

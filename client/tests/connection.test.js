@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Gateway } from "../src/gateway.js";
+import { MINUTE, World, event } from "./world.js";
+
+test("it connects when it is made and passes through Pusher's states", async () => {
+  const world = new World();
+  const gateway = world.connect();
+  const { connection } = gateway;
+  const states = [];
+  const ids = [];
+  connection.bind("state_change", ({ previous, current }) => states.push(`${previous} > ${current}`));
+  connection.bind("connected", ({ socket_id }) => ids.push(socket_id));
+  assert.deepEqual([connection.state, connection.socket_id], ["connecting", null]);
+  await world.run();
+  assert.deepEqual([connection.state, connection.socket_id], ["connected", world.socket.id]);
+  gateway.disconnect();
+  assert.deepEqual([connection.state, connection.socket_id], ["disconnected", null]);
+  assert.deepEqual(states, ["connecting > connected", "connected > disconnected"]);
+  assert.deepEqual(ids, [world.socket.id]);
+});
+
+test("without a network it is unavailable until an attempt succeeds", async () => {
+  const world = new World();
+  world.isDown = "refusing";
+  const { connection } = world.connect();
+  const states = [];
+  connection.bind("state_change", ({ current }) => states.push(current));
+  await world.run(60_000);
+  world.isDown = false;
+  await world.run(60_000);
+  assert.deepEqual(states, ["unavailable", "connected"]);
+});
+
+test("an address that the browser refuses is a failed connection, not an exception", async () => {
+  const world = new World();
+  world.platform.WebSocket = class {
+    constructor() {
+      throw new DOMException("An insecure WebSocket connection may not be initiated", "SecurityError");
+    }
+  };
+  const gateway = world.connect();
+  assert.equal(gateway.connection.state, "failed");
+  await world.run(60_000);
+  assert.equal(world.clock.timers, 0);
+});
+
+test("on a server, where there is no page, nothing is connected", async () => {
+  const gateway = new Gateway("wss://server.example.com/production");
+  gateway.subscribe("admin").bind("admin_event", () => {});
+  assert.deepEqual([gateway.connection.state, gateway.connection.socket_id], ["initialized", null]);
+  assert.equal(gateway.connection.send({}), false);
+  gateway.disconnect();
+  assert.equal(gateway.connection.state, "initialized");
+});
+
+test("a browser without WebSocket is a failed connection", (t) => {
+  t.after(() => delete globalThis.document);
+  globalThis.document = {};
+  assert.equal(new Gateway("wss://no-websocket.example.com/production").connection.state, "failed");
+});
+
+test("the same address and options share one socket, however often it is made", async () => {
+  const world = new World();
+  const gateways = Array.from({ length: 10 }, () => world.connect({ register: (id) => id, pongTimeout: 5000 }));
+  await world.run();
+  assert.equal(world.sockets.length, 1);
+  assert.equal(new Set(gateways.map(({ connection }) => connection)).size, 1);
+  assert.equal(Gateway.latest, gateways.at(-1));
+});
+
+test("another address or other options are another socket", async () => {
+  const world = new World();
+  world.connect();
+  world.connect({ register: "/websocket/register" });
+  world.connect({ auth: "/websocket/register" });
+  await world.run();
+  assert.equal(world.sockets.length, 3);
+});
+
+test("a second copy of the module, as hot reload makes it, shares the socket of the first", async () => {
+  const world = new World();
+  const copy = await import("../src/gateway.js?copy");
+  assert.notEqual(copy.Gateway, Gateway);
+  const heard = [];
+  world.connect().subscribe("admin").bind("admin_event", (data) => heard.push(["first", data]));
+  const second = new copy.Gateway(world.url, { platform: world.platform });
+  second.subscribe("admin").bind("admin_event", (data) => heard.push(["second", data]));
+  await world.run();
+  world.socket.receive(event(1));
+  assert.equal(world.sockets.length, 1);
+  assert.deepEqual(heard, [["first", 1], ["second", 1]]);
+});
+
+test("of functions with the same text the newest is called", async () => {
+  const world = new World();
+  const used = [];
+  for (const token of ["old", "new"]) world.connect({ auth: () => used.push(token) && "signature" }).subscribe("admin");
+  await world.run();
+  assert.deepEqual(used, ["new"]);
+});
+
+test("the socket closes when the last Gateway disconnects, and opens again for a subscription", async () => {
+  const world = new World();
+  const [one, other] = [world.connect(), world.connect()];
+  one.subscribe("admin");
+  other.subscribe("logs");
+  await world.run();
+  one.disconnect();
+  assert.equal(one.connection.state, "connected");
+  other.disconnect();
+  assert.equal(one.connection.state, "disconnected");
+  assert.equal(world.open.length, 0);
+  await world.run(3_600_000);
+  assert.equal(world.sockets.length, 1);
+  const channel = one.subscribe("admin");
+  await world.run();
+  assert.equal(world.sockets.length, 2);
+  assert.equal(channel.subscribed, true);
+});
+
+test("disconnecting leaves no timer behind", async () => {
+  const world = new World();
+  const gateway = world.connect({ register: "/websocket/register", auth: "/websocket/auth" });
+  gateway.subscribe("admin");
+  await world.run();
+  gateway.disconnect();
+  assert.equal(world.clock.timers, 0);
+});
+
+test("disconnecting between two attempts leaves no timer behind", async () => {
+  const world = new World();
+  world.isDown = "refusing";
+  const gateway = world.connect();
+  await world.run(MINUTE);
+  while (world.socket.readyState !== 3) await world.run(10);
+  gateway.disconnect();
+  assert.equal(world.clock.timers, 0);
+});
+
+test("API Gateway's own error frames are errors of the connection, not events", async () => {
+  const world = new World();
+  const heard = [];
+  world.connect().subscribe("admin").bind_global((name) => heard.push(name));
+  await world.run();
+  heard.length = 0;
+  for (const message of ["Internal server error", "Forbidden", "Endpoint request timed out"]) {
+    const ids = '"connectionId":"Zq0lpfIyliACGbQ=", "requestId":"Zq1LaGLQliAFsbA="';
+    world.socket.receive(`{"message": "${message}", ${ids}}`);
+  }
+  world.socket.receive('{"message" : "Bad request body", "connectionId": "Zq0lpfIyliACGbQ=", "messageId": "1"}');
+  assert.equal(world.errors.length, 4);
+  assert.deepEqual(world.errors[0], {
+    type: "GatewayError",
+    error: { data: { message: "Internal server error", code: undefined, requestId: "Zq1LaGLQliAFsbA=" } },
+  });
+  assert.deepEqual(heard, []);
+  assert.equal(world.open.length, 1);
+});
+
+test("an event whose data looks like an error frame is an event", async () => {
+  const world = new World();
+  const heard = [];
+  world.connect().subscribe("admin").bind("admin_event", (data) => heard.push(data));
+  await world.run();
+  const data = { message: "Forbidden", connectionId: "a=", requestId: "b=", type: "error" };
+  world.socket.receive({ ...event(data), message: "Forbidden", connectionId: "a=", type: "pong" });
+  assert.deepEqual(heard, [data]);
+  assert.deepEqual(world.errors, []);
+});
+
+test("an error frame of the Lambda and a frame that is not JSON are errors of the connection", async () => {
+  const world = new World();
+  world.connect();
+  await world.run();
+  world.socket.receive({ type: "error", message: "channel is missing" });
+  world.socket.receive("<html>");
+  assert.deepEqual(world.errors.map(({ type, error }) => [type, error.data.message]), [
+    ["ProtocolError", "channel is missing"],
+    ["ProtocolError", "a frame is not JSON"],
+  ]);
+});
+
+test("frames of kinds that do not exist yet are ignored", async () => {
+  const world = new World();
+  world.connect().subscribe("admin");
+  await world.run();
+  const objects = ["{}", '{"type":"new"}', '{"event":1}', '{"event":"e","channel":"other"}'];
+  for (const frame of ["null", "1", '"text"', "[]", ...objects]) {
+    world.socket.receive(frame);
+  }
+  assert.deepEqual(world.errors, []);
+  assert.equal(world.open.length, 1);
+});
+
+test("a frame over 32 KB of UTF-8 is refused before it is sent", async () => {
+  const world = new World();
+  const { connection } = world.connect();
+  assert.equal(connection.send({ action: "early" }), false);
+  await world.run();
+  const overhead = JSON.stringify({ action: "" }).length;
+  assert.equal(connection.send({ action: "x".repeat(32_768 - overhead) }), true);
+  const count = world.socket.sent.length;
+  assert.throws(() => connection.send({ action: "x".repeat(32_769 - overhead) }), /32769 bytes.*at most 32768/);
+  assert.throws(() => connection.send({ action: "é".repeat(16_384) }), /32781 bytes/);
+  assert.equal(world.socket.sent.length, count);
+});
+
+test("nothing is ever written to the console", async (t) => {
+  const spies = ["log", "info", "warn", "error", "debug"].map((name) => t.mock.method(console, name, () => {}));
+  const world = new World();
+  world.backend = () => [500];
+  const gateway = world.connect({ register: "/websocket/register", auth: "/websocket/auth" });
+  gateway.subscribe("admin");
+  await world.run(60_000);
+  world.socket.receive("not JSON");
+  world.socket.drop();
+  await world.run(60_000);
+  assert.ok(world.errors.length > 5);
+  assert.deepEqual(spies.map((spy) => spy.mock.callCount()), [0, 0, 0, 0, 0]);
+});

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HOUR, MINUTE, SECOND, World } from "./world.js";
+
+const REGISTER = "/websocket/register";
+const registrations = (world) => world.requests.filter(({ url }) => url === REGISTER);
+
+test("every new connection is posted to the backend, with credentials", async () => {
+  const world = new World();
+  world.connect({ register: REGISTER });
+  await world.run(MINUTE);
+  const first = world.socket;
+  first.drop();
+  await world.run(MINUTE);
+  assert.deepEqual(
+    registrations(world).map(({ method, body, credentials, type }) => ({ method, body, credentials, type })),
+    [first, world.socket].map(({ id }) => ({
+      method: "POST",
+      body: { connection_id: id },
+      credentials: "include",
+      type: "application/json",
+    })),
+  );
+});
+
+test("an id that is pushed as well as answered is registered once", async () => {
+  const world = new World();
+  const answer = world.gateway;
+  world.gateway = (frame, socket) => [{ type: "connection_id", connection_id: socket.id }, ...answer(frame, socket)];
+  const gateway = world.connect({ register: REGISTER });
+  gateway.subscribe("admin");
+  await world.run();
+  gateway.subscribe("logs");
+  await world.run();
+  assert.equal(registrations(world).length, 1);
+});
+
+test("a pushed id is enough", async () => {
+  const world = new World();
+  const answer = world.gateway;
+  world.gateway = (frame, socket) => {
+    if (frame.action === "connection_id") return [{ message: "Forbidden", connectionId: "a=", requestId: "b=" }];
+    return [{ type: "connection_id", connection_id: socket.id }, ...answer(frame, socket)];
+  };
+  const channel = world.connect({ register: REGISTER }).subscribe("admin");
+  await world.run(MINUTE);
+  assert.equal(world.sockets.length, 1);
+  assert.equal(channel.subscribed, true);
+});
+
+test("a subscription has succeeded only when the backend knows the connection", async () => {
+  const world = new World();
+  world.backend = () => [500];
+  const channel = world.connect({ register: REGISTER }).subscribe("admin");
+  await world.run(MINUTE);
+  assert.equal(channel.subscribed, false);
+  world.backend = () => [200, {}];
+  await world.run(MINUTE);
+  assert.equal(channel.subscribed, true);
+});
+
+for (const answers of [[[500]], [[503]], [[429]], [[401]], [[200, {}, true]]]) {
+  test(`registration is repeated with growing pauses after ${JSON.stringify(answers[0])}`, async () => {
+    const world = new World();
+    world.chance = 0.999;
+    world.backend = () => answers[0];
+    world.connect({ register: REGISTER });
+    await world.run(5 * MINUTE);
+    const times = registrations(world).map(({ at }) => at);
+    assert.ok(times.length > 8 && times.length < 20, `${times.length}`);
+    assert.ok(times.at(-1) - times.at(-2) <= 30 * SECOND + 40);
+    assert.equal(world.errors[0].type, "RegistrationError");
+    assert.match(world.errors[0].error.data.message, /^\/websocket\/register answered \d+$/);
+    assert.equal(world.open.length, 1);
+    const count = times.length;
+    world.backend = () => [204];
+    await world.run(2 * MINUTE);
+    assert.equal(registrations(world).length, count + 1);
+  });
+}
+
+test("a backend that does not answer is asked again", async () => {
+  const world = new World();
+  world.backend = () => new Promise(() => {});
+  world.connect({ register: REGISTER });
+  await world.run(MINUTE);
+  assert.ok(registrations(world).length >= 3);
+});
+
+test("registration ends with its connection", async () => {
+  const world = new World();
+  world.backend = () => [500];
+  const gateway = world.connect({ register: REGISTER });
+  await world.run(MINUTE);
+  gateway.disconnect();
+  const count = registrations(world).length;
+  await world.run(HOUR);
+  assert.equal(registrations(world).length, count);
+  assert.equal(world.clock.timers, 0);
+});
+
+test("register may be a function, whose failures are repeated too", async () => {
+  const world = new World();
+  const calls = [];
+  const register = async (id) => {
+    calls.push(id);
+    if (calls.length < 3) throw new Error("not yet");
+  };
+  const channel = world.connect({ register }).subscribe("admin");
+  await world.run(MINUTE);
+  assert.deepEqual(calls, [world.socket.id, world.socket.id, world.socket.id]);
+  assert.equal(channel.subscribed, true);
+});
+
+test("a function that rejects with nothing is repeated like any other", async () => {
+  const world = new World();
+  let calls = 0;
+  const refuse = () => (++calls < 5 ? Promise.reject() : "signature");
+  const channel = world.connect({ register: refuse, auth: () => refuse() }).subscribe("admin");
+  await world.run(MINUTE);
+  assert.equal(channel.subscribed, true);
+  assert.equal(world.errors.length, 4);
+});
+
+test("after a long silence it registers again, because the backend may have been restarted", async () => {
+  const world = new World();
+  const told = [];
+  world.connect({ register: REGISTER }).subscribe("admin").bind("pusher:subscription_succeeded", () => told.push(1));
+  await world.run(10 * MINUTE);
+  assert.equal(registrations(world).length, 2);
+  assert.equal(told.length, 1);
+});
+
+test("the query of a URL is not part of an error", async () => {
+  const world = new World();
+  world.backend = () => [500];
+  world.connect({ register: `${REGISTER}?token=secret` });
+  await world.run();
+  assert.equal(world.errors[0].error.data.message, "/websocket/register answered 500");
+  assert.equal(world.errors[0].error.data.code, 500);
+});
