@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { LIMIT, size } from "../size.js";
+
+const run = promisify(execFile);
+const client = dirname(dirname(fileURLToPath(import.meta.url)));
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+test("the client is smaller than 4 KB, minified and gzipped", async () => {
+  const { gzipped } = await size();
+  assert.ok(gzipped < LIMIT, `${gzipped} bytes`);
+});
+
+test("the types say what the example of typed events needs, and refuse what they should", async () => {
+  const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
+  const { bin } = JSON.parse(await readFile(join(typescript, "package.json"), "utf8"));
+  const tsc = join(typescript, bin.tsc);
+  const compiled = run(process.execPath, [tsc, "--noEmit", "-p", join(client, "tests/types")]);
+  await compiled.catch(({ stdout }) => assert.fail(stdout));
+});
+
+test("npm pack gives a package that installs and imports, one module without dependencies", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "client-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const { stdout } = await run(npm, ["pack", "--json", "--pack-destination", folder], { cwd: client });
+  const packed = JSON.parse(stdout.slice(stdout.search(/[[{]\s*["{]/)));
+  const { filename, files } = Array.isArray(packed) ? packed[0] : Object.values(packed)[0];
+  const names = files.map(({ path }) => path);
+  const modules = ["dist/gateway.js", "dist/react.js", "src/gateway.d.ts", "src/react.d.ts"];
+  for (const name of [...modules, "README.md", "LICENSE"]) {
+    assert.ok(names.includes(name), `${name} is missing from ${names}`);
+  }
+  assert.ok(names.every((name) => !name.startsWith("tests") && !name.includes("node_modules")), `${names}`);
+
+  await writeFile(join(folder, "package.json"), '{"private": true, "type": "module"}');
+  await run(npm, ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], { cwd: folder });
+  await writeFile(
+    join(folder, "page.js"),
+    `import { Gateway } from "apigw-broadcaster-client";
+     const gateway = new Gateway("a1b2c3d4e5", { cluster: "eu-central-1" });
+     console.log(gateway.connection.state, gateway.subscribe("admin").name);`,
+  );
+  assert.equal((await run(process.execPath, ["page.js"], { cwd: folder })).stdout, "initialized admin\n");
+  const installed = join(folder, "node_modules/apigw-broadcaster-client/dist");
+  assert.doesNotMatch(await readFile(join(installed, "gateway.js"), "utf8"), /\bimport\b/);
+  assert.match(await readFile(join(installed, "react.js"), "utf8"), /^"use client";/);
+});
+
+test("the lock file names no host", async () => {
+  assert.doesNotMatch(await readFile(join(client, "package-lock.json"), "utf8"), /:\/\//);
+});
