@@ -9,16 +9,16 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from .decisions import FanOut
 from .endpoint import Endpoint
 from .errors import ClosedError, ConfigurationError
 from .pace import Pace
 from .results import BroadcastResult
-from .sender import Reply, Settings
+from .sender import Reply, Settings, to_reply
 
 # More threads than this only contend for the interpreter: 32 reach what boto3 can do on one core.
 MAX_THREADS = 32
@@ -55,17 +55,16 @@ class Boto3Sender:
     ) -> BroadcastResult:
         """See `Sender.broadcast`."""
         fan_out = self._fan_out(pages, deadline)
-        run = _Run(self._connected_client(), fan_out, "POST", body)
+        run = _Run(self._connected_client(), fan_out, "POST", body, self._settings.timeout)
         run.drive(self._threads, on_stale, stop)
         return fan_out.result()
 
     def request(self, method: str, connection_id: str, body: bytes = b"") -> Reply:
         """See `Sender.request`."""
         fan_out = self._fan_out([[connection_id]], None)
-        run = _Run(self._connected_client(), fan_out, method, body)
+        run = _Run(self._connected_client(), fan_out, method, body, self._settings.timeout)
         run.drive(1, lambda ids: None, None)
-        failures = fan_out.result().failures
-        return run.last._replace(reason=failures[0].reason) if failures else run.last
+        return to_reply(fan_out, run.last)
 
     def close(self) -> None:
         """See `Sender.close`."""
@@ -125,17 +124,24 @@ class Boto3Sender:
             raise ConfigurationError(f"boto3 cannot be set up: {error}") from error
 
 
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
 class _Run:
     """One broadcast under way: threads that post, and the calling thread that does what the fan-out says."""
 
-    def __init__(self, client: Any, fan_out: FanOut, method: str, body: bytes) -> None:
-        self.last = Reply(None, reason="no answer")
+    def __init__(self, client: Any, fan_out: FanOut, method: str, body: bytes, timeout: float) -> None:
+        self.last: _Answer | None = None
         self._fan_out = fan_out
         self._operation = getattr(client, _OPERATIONS[method])
         self._arguments: dict[str, Any] = {"Data": body} if method == "POST" else {}
-        self._outcomes: queue.SimpleQueue[tuple[str, Reply | Exception]] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[tuple[str, _Answer | Exception]] = queue.SimpleQueue()
         self._in_flight: dict[str, int] = {}
         self._unconnected = 0
+        self._timeout = timeout
 
     def drive(self, threads: int, on_stale: Callable[[list[str]], None], stop: Callable[[], bool] | None) -> None:
         """Post until the fan-out is done, stopped or past its deadline; abandoned posts end in their threads."""
@@ -166,17 +172,17 @@ class _Run:
         """Call boto3 in a thread of the pool and hand the outcome to the driving thread."""
         from botocore.exceptions import ClientError
 
-        outcome: Reply | Exception
+        outcome: _Answer | Exception
         try:
             answer = self._operation(ConnectionId=connection_id, **self._arguments)
             metadata = answer.pop("ResponseMetadata")
-            outcome = Reply(metadata["HTTPStatusCode"], _to_json(answer), metadata["HTTPHeaders"])
+            outcome = _Answer(metadata["HTTPStatusCode"], _to_json(answer), metadata["HTTPHeaders"])
         except ClientError as error:
             metadata, details = error.response["ResponseMetadata"], error.response["Error"]
             # botocore has consumed the body; what it kept of it goes where the body's own text was.
             body = _to_json({"message": details.get("Message", "")})
             headers = {"x-amzn-errortype": details.get("Code", ""), **metadata["HTTPHeaders"]}
-            outcome = Reply(metadata["HTTPStatusCode"], body, headers)
+            outcome = _Answer(metadata["HTTPStatusCode"], body, headers)
         except Exception as error:
             outcome = error
         self._outcomes.put((connection_id, outcome))
@@ -194,14 +200,14 @@ class _Run:
         except queue.Empty:
             pass
 
-    def _take_outcome(self, connection_id: str, outcome: Reply | Exception, now: float) -> None:
+    def _take_outcome(self, connection_id: str, outcome: _Answer | Exception, now: float) -> None:
         from botocore import exceptions
 
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, _Answer):
             self.last = outcome
-            self._fan_out.answered(connection_id, outcome.status or 0, outcome.headers, outcome.body, now)
+            self._fan_out.answered(connection_id, outcome, now)
         elif isinstance(outcome, exceptions.ReadTimeoutError):
-            self._fan_out.lost(connection_id, "no answer within the timeout", now, timed_out=True)
+            self._fan_out.lost(connection_id, f"no answer within {self._timeout:g} s", now, timed_out=True)
         elif isinstance(outcome, exceptions.ConnectionError):  # no connection, no TLS or no proxy
             self._fan_out.lost(connection_id, f"no connection: {outcome}", now)
             self._unconnected += 1

@@ -26,6 +26,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
+from typing import Protocol
 
 from .errors import RefusedError
 from .pace import Pace
@@ -50,13 +51,29 @@ _REFUSALS_IN_A_ROW = 20
 _GRANT = 32
 
 
+class HasStatus(Protocol):
+    """An answer, as far as the decisions look at it."""
+
+    @property
+    def status(self) -> int:
+        """The three-digit code."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-cased name."""
+
+    @property
+    def body(self) -> bytes:
+        """Without framing."""
+
+
 class _Tries:
     """What happened so far to a connection that did not answer well the first time."""
 
-    __slots__ = ("attempts", "refusals", "throttled", "timeouts")
+    __slots__ = ("attempts", "kept", "refusals", "throttled", "timeouts")
 
     def __init__(self) -> None:
-        self.attempts = self.throttled = self.timeouts = self.refusals = 0
+        self.attempts = self.kept = self.throttled = self.timeouts = self.refusals = 0
 
 
 class FanOut:
@@ -107,9 +124,11 @@ class FanOut:
         self._renewed: bool | None = None
         self._answers = 0  # other than 2xx
         self._throttles: deque[tuple[int, str]] = deque(maxlen=_THROTTLE_SAMPLE)
+        self._page_error: Exception | None = None
         self._suspicion: str | None = None
         self._suspects: list[Failure] = []
         self._refusals_in_a_row = 0
+        self._is_troubled = False  # whether a success would clear a suspicion
         self._retried = 0
 
     # Whom next
@@ -130,17 +149,24 @@ class FanOut:
         self.in_flight += 1
         return heapq.heappop(retries)[2] if is_retry else self._ready.popleft()
 
-    def read_ahead(self, count: int) -> None:
-        """Read one more page if fewer than `count` targets are known, so that the driver sees how much is to do."""
-        if self._has_pages and len(self._ready) < count:
-            self._read_page()
+    def read_ahead(self, count: int) -> bool:
+        """Read one more page if fewer than `count` targets are known, so that the driver sees how much is to do.
+
+        Return whether there may be more to read ahead.
+        """
+        if not self._has_pages or len(self._ready) >= count:
+            return False
+        self._read_one_page()
+        return self._has_pages and len(self._ready) < count
 
     def waiting(self, now: float) -> int:
         """Return how many targets could be posted to now, as far as they have been read."""
         if self._suspicion is not None:
             return 0
         retries = self._retries
-        return len(self._ready) + (sum(when <= now for when, *_ in retries) if retries else 0)
+        if not retries or retries[0][0] > now:
+            return len(self._ready)
+        return len(self._ready) + sum(when <= now for when, *_ in retries)
 
     def wake_at(self, now: float) -> float:
         """Return the time at which `take` should be asked again if no answer arrives before."""
@@ -161,10 +187,14 @@ class FanOut:
 
     # What became of it
 
-    def answered(self, connection_id: str, status: int, headers: Mapping[str, str], body: bytes, now: float) -> None:
-        """Take the answer to a post other than a plain success, for which `succeeded` is enough."""
+    def answered(self, connection_id: str, answer: HasStatus, now: float) -> None:
+        """Take the answer to a post."""
+        status = answer.status
         if 200 <= status < 300:
-            self.succeeded()
+            self.sent += 1
+            self.in_flight -= 1
+            if self._is_troubled:
+                self._somebody_was_reached()
             return
         self._answers += 1
         if status == 410:
@@ -173,21 +203,14 @@ class FanOut:
             self._stale_count += 1
             self._somebody_was_reached()
         elif is_refusal(status):
-            self._refused(connection_id, status, describe_error(headers, body), headers)
+            self._refused(connection_id, answer)
         elif status == 429:
             self._throttled(connection_id, now)
         elif status >= 500 or status == 408:
             self._again(connection_id, f"HTTP {status}", status, now, _FIRST_BACKOFF)
         else:
-            error = describe_error(headers, body)
+            error = describe_error(answer.headers, answer.body)
             self._fail(connection_id, f"HTTP {status}: {error}" if error else f"HTTP {status}", status)
-
-    def succeeded(self) -> None:
-        """Count one that was answered with 2xx."""
-        self.sent += 1
-        self.in_flight -= 1
-        if self._refusals_in_a_row or self._suspicion is not None:
-            self._somebody_was_reached()
 
     def lost(self, connection_id: str, reason: str, now: float, *, timed_out: bool = False) -> None:
         """Take that no answer came; the message may have been delivered or not. It is tried again."""
@@ -199,12 +222,19 @@ class FanOut:
                 return
         self._again(connection_id, reason, None, now, _FIRST_BACKOFF)
 
-    def put_back(self, connection_id: str) -> None:
-        """Take that the post never reached the server: its connection was closed before. It goes first, uncounted."""
-        self.in_flight -= 1
-        self._granted += 1
-        self._ready.appendleft(connection_id)
-        self._judge_suspects()
+    def lost_on_kept(self, connection_id: str, reason: str, now: float) -> None:
+        """Take that a kept-alive connection was closed without a byte of an answer.
+
+        Nearly always the far side had closed it before the post arrived, so that it goes again at once and uncounted;
+        if the same happens once more it counts. Should the server have read the post and then closed, the message is
+        delivered twice: the price of not losing it.
+        """
+        tries = self._tries.setdefault(connection_id, _Tries())
+        tries.kept += 1
+        if tries.kept > 1:
+            self._again(connection_id, reason, None, now, _FIRST_BACKOFF)
+        else:
+            self._put_back(connection_id)
 
     def cannot_connect(self, reason: str) -> None:
         """Take that no connection can be opened, after as many tries as make sense.
@@ -213,6 +243,7 @@ class FanOut:
         fault, for as long as the deadline allows.
         """
         if not self._reached:
+            self._is_troubled = True
             self._suspicion = f"{self._url} cannot be reached: {reason}"
             self._judge_suspects()
 
@@ -252,10 +283,13 @@ class FanOut:
 
         Raises:
             RefusedError: nobody was reached, and nobody could be.
+            Exception: what the pages raised, after those that had been read were served.
         """
         self._return_grant()
         if self.refused is not None:
             raise RefusedError(self.refused)
+        if self._page_error is not None:
+            raise self._page_error
         return BroadcastResult(self.sent, len(self.failures), self._stale_count, failures=self.failures)
 
     # Why
@@ -268,12 +302,20 @@ class FanOut:
     def _read_page(self) -> bool:
         """Read until there is a target; return whether there is one."""
         while self._has_pages and not self._ready:
-            page = next(self._pages, None)
-            if page is None:
-                self._has_pages = False
-            else:
-                self._ready.extend(page)
+            self._read_one_page()
         return bool(self._ready)
+
+    def _read_one_page(self) -> None:
+        try:
+            page = next(self._pages, None)
+        except Exception as error:
+            # Those that were read get their message first; then the caller hears of it.
+            self._page_error = error
+            page = None
+        if page is None:
+            self._has_pages = False
+        else:
+            self._ready.extend(page)
 
     def _again(self, connection_id: str, reason: str, status: int | None, now: float, backoff: float) -> None:
         """Try this connection again after a while, unless it has had its attempts."""
@@ -320,17 +362,26 @@ class FanOut:
         self._return_grant()
         self._retry_at(self._pace.paused_until, connection_id)
 
-    def _refused(self, connection_id: str, status: int, error: str, headers: Mapping[str, str]) -> None:
+    def _put_back(self, connection_id: str) -> None:
+        """Let it go first, uncounted."""
+        self.in_flight -= 1
+        self._granted += 1
+        self._ready.appendleft(connection_id)
+        self._judge_suspects()
+
+    def _refused(self, connection_id: str, answer: HasStatus) -> None:
+        status, error = answer.status, describe_error(answer.headers, answer.body)
         if self._renewed is None:
-            self._renewed = self._renew(error, headers)
+            self._renewed = self._renew(error, answer.headers)
         if self._renewed:
             tries = self._tries.setdefault(connection_id, _Tries())
             tries.refusals += 1
             if tries.refusals == 1:
-                self.put_back(connection_id)
+                self._put_back(connection_id)
                 return
         self.in_flight -= 1
         self._refusals_in_a_row += 1
+        self._is_troubled = True
         text = explain_refusal(status, error, self._url)
         reason = f"HTTP {status}: {error}" if error else f"HTTP {status}"
         if self._reached:
@@ -345,6 +396,7 @@ class FanOut:
 
     def _somebody_was_reached(self) -> None:
         self._refusals_in_a_row = 0
+        self._is_troubled = False
         self._judge_suspects()
 
     def _judge_suspects(self) -> None:

@@ -11,6 +11,8 @@ BURST_SECONDS = 0.5
 # Just under it: what else the account does needs some, and a request that is throttled is one more request.
 DEFAULT_RATE = 0.95 * AWS_REQUESTS_PER_SECOND
 
+# One waits for the requests of so many seconds at once; waking up for each would cost more than sending it.
+_GRANT_SECONDS = 0.004
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 2.0
 _SLOWEST_SHARE = 0.02  # of the set rate
@@ -61,9 +63,11 @@ class Pace:
             if self._full_rate == inf:
                 return self.paused_until
             self._fill(now)
-            missing = 1 - self._tokens
+            if self._tokens >= 1:
+                return max(self.paused_until, now)
+            missing = max(1.0, self._rate * _GRANT_SECONDS) - self._tokens
             # A hair later than exact, so that rounding cannot leave the caller a moment before a whole token.
-            return max(self.paused_until, now + missing / self._rate + 1e-6 if missing > 0 else now)
+            return max(self.paused_until, now + missing / self._rate + 1e-6)
 
     def throttled(self, now: float, jitter: float) -> None:
         """Pause all and go on at half the rate: not one connection but everybody was throttled.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple, Protocol
 
-from .decisions import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
+from .decisions import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, FanOut, HasStatus
 from .endpoint import Endpoint
 from .errors import ConfigurationError
 from .pace import DEFAULT_RATE
@@ -91,7 +91,7 @@ class Sender(Protocol):
         """
 
     def close(self) -> None:
-        """Close every connection to the service. Broadcasts that are under way end first; more than once is fine."""
+        """Send no more and close the connections; broadcasts that are under way still end well. Twice is fine."""
 
 
 def make_sender(
@@ -125,11 +125,30 @@ def make_sender(
         rate=_check_positive("rate", rate, "requests per second, or math.inf"),
         verify=_check_verify(verify),
     )
-    if kind in (None, "boto3"):
+    if kind is None:
+        kind = "boto3" if is_proxied(endpoint) else "engine"
+    if kind == "boto3":
         from .boto3_sender import Boto3Sender
 
         return Boto3Sender(endpoint, settings)
+    if kind == "engine":
+        from .engine import Engine
+
+        return Engine(endpoint, settings)
     raise ConfigurationError(f"sender {kind!r} is neither 'engine' nor 'boto3'")
+
+
+def to_reply(fan_out: FanOut, last: HasStatus | None) -> Reply:
+    """Return what became of a fan-out of one single request, whose last answer this is.
+
+    Raises:
+        RefusedError: it was refused for a reason that has nothing to do with the connection.
+    """
+    failures = fan_out.result().failures
+    reason = failures[0].reason if failures else ""
+    if last is None or (failures and failures[0].status is None):
+        return Reply(None, reason=reason)
+    return Reply(last.status, last.body, last.headers, reason)
 
 
 def is_proxied(endpoint: Endpoint, environ: Mapping[str, str] = os.environ) -> bool:

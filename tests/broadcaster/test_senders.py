@@ -1,4 +1,4 @@
-"""The boto3 sender: the same decisions, real HTTP on loopback."""
+"""What every sender does, over real HTTP on loopback: the engine, and boto3 as its reference."""
 
 import math
 import os
@@ -6,6 +6,7 @@ import os
 import pytest
 
 from broadcaster.boto3_sender import Boto3Sender
+from broadcaster.engine import Engine
 from broadcaster.errors import ClosedError, RefusedError
 from broadcaster.sender import Settings
 
@@ -13,11 +14,23 @@ pytestmark = pytest.mark.usefixtures("aws_keys")
 PLAIN = Settings(timeout=2.0, rate=math.inf, concurrency=8)
 
 
+@pytest.fixture(params=[Boto3Sender, Engine])
+def make(request):
+    """Make senders of one kind: `make(endpoint, **settings)`; they are closed at the end."""
+    made = []
+
+    def make_one(endpoint, **changes):
+        made.append(request.param(endpoint, PLAIN._replace(**changes)))
+        return made[-1]
+
+    yield make_one
+    for sender in made:
+        sender.close()
+
+
 @pytest.fixture
-def sender(server):
-    made = Boto3Sender(server.endpoint, PLAIN)
-    yield made
-    made.close()
+def sender(server, make):
+    return make(server.endpoint)
 
 
 def test_every_target_ends_in_one_of_the_three(server, sender):
@@ -34,13 +47,12 @@ def test_every_target_ends_in_one_of_the_three(server, sender):
     assert server.bodies["sent="] == [b"{}"]
 
 
-def test_a_client_that_hangs_delays_nobody_and_is_failed(server):
-    sender = Boto3Sender(server.endpoint, PLAIN._replace(timeout=0.2))
+def test_a_client_that_hangs_delays_nobody_and_is_failed(server, make):
+    sender = make(server.endpoint, timeout=0.2)
     server.script = lambda connection_id, attempt: "hang" if connection_id == "hung=" else "200"
     result = sender.broadcast([["hung=", *(f"id{n}=" for n in range(20))]], b"{}", on_stale=list)
     assert result == {"sent": 20, "failed": 1, "stale": 0}
-    assert result.failures[0].reason == "no answer within the timeout (2 attempts)"
-    sender.close()
+    assert result.failures[0].reason == "no answer within 0.2 s (2 attempts)"
 
 
 def test_a_refusal_stops_the_broadcast_and_says_what_to_check(server, sender):
@@ -53,26 +65,32 @@ def test_a_refusal_stops_the_broadcast_and_says_what_to_check(server, sender):
     assert len(server.requests) <= 8
 
 
-def test_a_server_that_is_not_there_is_named(server):
-    absent = Boto3Sender(server.endpoint._replace(port=1), PLAIN)
+def test_a_server_that_is_not_there_is_named(server, make):
+    absent = make(server.endpoint._replace(port=1))
     with pytest.raises(RefusedError, match=r"http://127\.0\.0\.1:1/production cannot be reached"):
         absent.broadcast([["id="]], b"{}", on_stale=list)
 
 
-def test_the_deadline_ends_a_broadcast_and_counts_everybody(server):
-    sender = Boto3Sender(server.endpoint, PLAIN._replace(timeout=5.0, deadline=0.3))
+def test_the_deadline_ends_a_broadcast_and_counts_everybody(server, make):
+    sender = make(server.endpoint, timeout=5.0, deadline=1.0)
     server.script = lambda connection_id, attempt: "200" if connection_id == "id0=" else "hang"
     result = sender.broadcast([[f"id{n}=" for n in range(50)], ["more="]], b"{}", on_stale=list)
     assert result == {"sent": 1, "failed": 50, "stale": 0}
     assert {failure.reason for failure in result.failures} == {"not answered by the broadcast's deadline"}
 
 
-def test_when_it_is_stopped_it_says_what_had_been_sent(server):
-    sender = Boto3Sender(server.endpoint, PLAIN._replace(concurrency=2))
+def test_when_it_is_stopped_it_says_what_had_been_sent(server, make):
+    sender = make(server.endpoint, concurrency=2)
     server.script = lambda connection_id, attempt: "200" if connection_id == "id0=" else "hang"
-    pages = iter([["id0=", "id1="], ["id2="], ["never read="]])
-    result = sender.broadcast(pages, b"{}", on_stale=list, stop=lambda: len(server.requests) == 3)
-    assert result == {"sent": 1, "failed": 2, "stale": 0}
+    read = []
+
+    def pages():
+        for page in (["id0=", "id1="], ["id2="], ["id3="]):
+            read.extend(page)
+            yield page
+
+    result = sender.broadcast(pages(), b"{}", on_stale=list, stop=lambda: len(server.requests) == 3)
+    assert result == {"sent": 1, "failed": len(read) - 1, "stale": 0}
     assert {failure.reason for failure in result.failures} == {"the broadcast was stopped"}
 
 
@@ -91,14 +109,12 @@ def test_single_requests_bring_back_the_answer(server, sender):
     assert [method for method, *_ in server.requests] == ["GET", "DELETE", "POST", "POST", "POST", "POST"]
 
 
-def test_a_certificate_of_another_authority_is_refused(tls_server, authority):
-    trusting = Boto3Sender(tls_server.endpoint, PLAIN._replace(verify=authority.path))
+def test_a_certificate_of_another_authority_is_refused(tls_server, authority, make):
+    trusting = make(tls_server.endpoint, verify=authority.path)
     assert trusting.broadcast([["id="]], b"{}", on_stale=list) == {"sent": 1, "failed": 0, "stale": 0}
-    trusting.close()
-    doubting = Boto3Sender(tls_server.endpoint, PLAIN)
+    doubting = make(tls_server.endpoint)
     with pytest.raises(RefusedError, match="certificate"):
         doubting.broadcast([["id="]], b"{}", on_stale=list)
-    doubting.close()
 
 
 def test_a_closed_sender_sends_no_more(sender):
