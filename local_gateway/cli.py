@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .background_stream import BackgroundStream
 from .errors import GatewayError
 from .event_log import EventLog
 from .gateway import Gateway, Settings
@@ -20,13 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the gateway; returns the exit code: 0 when stopped, 2 when something that it was given is wrong."""
     given = _parser().parse_args(arguments)
     is_coloured = not given.quiet and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    log = EventLog(None if given.quiet else sys.stderr, is_coloured=is_coloured)
+    stream = BackgroundStream(sys.stderr)
+    log = EventLog(None if given.quiet else stream, is_coloured=is_coloured)
     try:
         api = read_api(given.assembly, api=given.api, stage=given.stage, region=given.region)
         asyncio.run(_serve(api, _settings(given), log))
     except GatewayError as error:
         print(f"local_gateway: {error}", file=sys.stderr)
         return 2
+    finally:
+        stream.close()
     return 0
 
 

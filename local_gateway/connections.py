@@ -1,6 +1,5 @@
 """The connections that the gateway holds, and what may be said to each."""
 
-import asyncio
 import time
 from typing import NamedTuple
 
@@ -42,7 +41,6 @@ class Connection:
     __slots__ = (
         "buffer_limit",
         "close",
-        "closing",
         "connected_at",
         "id",
         "is_half_open",
@@ -62,7 +60,6 @@ class Connection:
         self.last_active = now  # on the gateway's clock, which may be scaled
         self.socket: GatewayWebSocket | None = None  # none while $connect is running
         self.close: Close | None = None  # how it ended, set as soon as that is decided
-        self.closing: asyncio.Task[bool] | None = None  # the close that the gateway began
         self.is_half_open = False
         self.buffer_limit = buffer_limit
 

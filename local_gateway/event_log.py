@@ -1,13 +1,18 @@
 """The gateway's log: one line for each event, and what the Lambdas print."""
 
-import sys
 import time
-from typing import TextIO
+from typing import Protocol
 
 from .lambda_process import Outcome
 
 _DIM, _RED, _GREEN, _YELLOW, _BLUE, _PLAIN = "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m", "\033[0m"
 _COLOURS = {"$connect": _GREEN, "$disconnect": _YELLOW, "POST": _BLUE, "GET": _BLUE, "DELETE": _BLUE}
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object: ...
 
 
 class EventLog:
@@ -16,7 +21,7 @@ class EventLog:
     Bodies, headers and query strings are never written: they may hold tokens.
     """
 
-    def __init__(self, stream: TextIO | None = sys.stderr, *, is_coloured: bool = False) -> None:
+    def __init__(self, stream: Stream | None, *, is_coloured: bool = False) -> None:
         self._stream = stream
         self._is_coloured = is_coloured
 
@@ -63,4 +68,5 @@ class EventLog:
         return f"{colour}{text}{_PLAIN}" if self._is_coloured and colour else text
 
     def _write(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=self._stream, flush=True)
+        if self._stream is not None:
+            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")

@@ -30,6 +30,7 @@ from .limits import billed_messages
 from .template import WebSocketApi
 from .websocket import GatewayWebSocket
 
+_STOP_WAIT = 1.0  # seconds that clients get to say goodbye when the gateway stops
 _REASONS = {close.code: close.reason for close in (NORMAL, GOING_AWAY)}
 
 
@@ -63,6 +64,7 @@ class Lifecycle:
         # AWS documents no order of one connection's messages, so they run at the same time unless told otherwise.
         self._is_serial = is_serial
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._sessions: set[asyncio.Task[Any]] = set()
         self._is_stopping = False
 
     async def handle(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
@@ -126,20 +128,19 @@ class Lifecycle:
         return socket
 
     def close(self, connection: Connection, close: Close) -> None:
-        """Close an open connection from our side, in the background; posts to it are refused at once."""
-        connection.close = close
-        if connection.socket is not None:
-            connection.closing = self._spawn(connection.socket.close(code=close.code, message=close.reason.encode()))
+        """Begin to close an open connection from our side; posts to it are refused at once."""
+        if connection.close is None:
+            connection.close = close
+            if connection.socket is not None:
+                connection.socket.interrupt(close)
 
     async def stop(self) -> None:
         """Close every connection with 1001, invoke nothing any more, and wait until all is quiet."""
         self._is_stopping = True
         for connection in self._connections.all():
-            if connection.close is None:
-                self.close(connection, GOING_AWAY)
-        closing = [connection.closing for connection in self._connections.all() if connection.closing is not None]
-        if closing:
-            await asyncio.wait(closing, timeout=1.0)
+            self.close(connection, GOING_AWAY)
+        if self._sessions:
+            await asyncio.wait(self._sessions, timeout=_STOP_WAIT)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,13 +148,19 @@ class Lifecycle:
     async def _run(self, connection: Connection, socket: GatewayWebSocket, host: str) -> None:
         connection.socket = socket
         connection.touch(self._clock.now())
+        session = asyncio.current_task()
+        if session is not None:
+            self._sessions.add(session)
+            session.add_done_callback(self._sessions.discard)
         close = await self._receive(connection, socket, host)
+        is_ours = connection.close is not None
         self._end(connection, host, close)
-        if connection.closing is not None:  # returning would cut the socket before the client has answered
-            await asyncio.wait({connection.closing})
+        if close is not ABNORMAL:
+            code = WSCloseCode.OK if close is NO_STATUS else close.code
+            await socket.close(code=code, message=close.reason.encode() if is_ours else b"")
 
     async def _receive(self, connection: Connection, socket: GatewayWebSocket, host: str) -> Close:
-        """Take the client's messages until the connection ends; returns how it did."""
+        """Take the client's messages until the connection is to end; returns how."""
         while True:
             message = await socket.receive()
             if message.type is WSMsgType.TEXT:
@@ -163,18 +170,17 @@ class Lifecycle:
                 else:
                     self._spawn(work)
             elif message.type is WSMsgType.BINARY:
-                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 return Close(WSCloseCode.UNSUPPORTED_DATA, "")
             elif message.type is WSMsgType.CLOSE:
-                await socket.close(code=message.data or WSCloseCode.OK)
                 if not message.data:
                     return NO_STATUS
                 return Close(message.data, message.extra or _REASONS.get(message.data, ""))
+            elif message.type is WSMsgType.ERROR and isinstance(message.data, Close):
+                return message.data
             elif message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
-                await socket.close(code=message.data.code)  # without effect where aiohttp has closed already
                 return Close(message.data.code, "")
             else:
-                return connection.close or ABNORMAL
+                return ABNORMAL
 
     async def _message(self, connection: Connection, host: str, body: str) -> None:
         began = time.perf_counter()

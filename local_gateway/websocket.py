@@ -75,6 +75,15 @@ class GatewayWebSocket(web.WebSocketResponse):
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
 
+    def interrupt(self, ending: object) -> None:
+        """Have the task that receives from this socket get an ERROR message with `ending` after those that wait.
+
+        So it is always that task that closes, and it can wait for the client's answer; aiohttp's `close` from another
+        task cuts the socket before the client has answered.
+        """
+        if self._reader is not None:
+            self._reader.feed_data(WSMessage(WSMsgType.ERROR, ending, None), 0)
+
     @property
     def unsent(self) -> int:
         """Bytes that the client has not taken yet, beyond what its and our system's socket buffers hold."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from local_gateway.event_log import EventLog
 from local_gateway.faults import Faults
@@ -154,10 +155,17 @@ class Running:
         self, method: str, connection_id: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, bytes]:
         """Status, error type and body of a call to `@connections`."""
-        url = f"{self.gateway.connections_url}/@connections/{connection_id}"
+        url = URL(f"{self.gateway.connections_url}/@connections/{connection_id}", encoded=True)
         headers = {"Authorization": "AWS4-HMAC-SHA256 ..."} if headers is None else headers
-        async with self._session.request(method, url, data=body or None, headers=headers) as response:
+        async with self._session.request(
+            method, url, data=io.BytesIO(body) if body else None, headers=headers
+        ) as response:
             return response.status, response.headers.get("x-amzn-ErrorType", ""), await response.read()
+
+    async def post(self, url: str, body: bytes) -> int:
+        """Status of a signed POST to a URL that is sent exactly as it is written."""
+        async with self._session.post(URL(url, encoded=True), data=body, headers={"Authorization": "x"}) as response:
+            return response.status
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and error type of a plain HTTP request."""
