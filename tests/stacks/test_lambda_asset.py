@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import py_compile
 import shutil
@@ -80,11 +81,36 @@ def test_a_missing_source_is_named(clone, missing):
         source_files(clone)
 
 
-def test_the_bundled_handler_needs_nothing_but_the_standard_library(default_template_path):
+def imported_names(source: Path) -> set[str]:
+    """Modules that a file names in import statements, those inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def test_the_bundle_has_what_the_lambda_imports_of_the_library_and_no_more(project):
+    files = source_files(project)
+    imported = set().union(*(imported_names(source) for source in files.values()))
+    assert {name for name in imported if name.split(".")[0] == "broadcaster"} == {
+        name.removesuffix(".py").replace("/", ".") for name in files if name.startswith("broadcaster/")
+    }
+
+
+def test_every_bundled_module_needs_nothing_but_the_standard_library(default_template_path):
     asset = asset_of(default_template_path)
-    program = f"import sys; sys.path.insert(0, {str(asset)!r}); import handler; print(callable(handler.handler))"
+    names = [
+        path.relative_to(asset).with_suffix("").as_posix().replace("/", ".") for path in sorted(asset.rglob("*.py"))
+    ]
+    assert "handler" in names
+    program = (
+        f"import importlib, sys; sys.path.insert(0, {str(asset)!r}); [importlib.import_module(n) for n in {names}]"
+    )
     # Isolated, and without site-packages: nothing of this environment or this project is in reach.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, text=True, check=False
     )
-    assert (done.stdout.strip(), done.stderr) == ("True", "")
+    assert (done.returncode, done.stderr) == (0, "")
