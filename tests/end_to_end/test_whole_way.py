@@ -30,7 +30,7 @@ def caster():
         yield caster
 
 
-@pytest.mark.parametrize("sender", [None, "boto3"])
+@pytest.mark.parametrize("sender", ["engine", "boto3"])
 def test_an_event_travels_from_python_to_a_client_that_subscribed(gateway, sender):
     with connect(gateway.websocket) as client, Broadcaster("abc123xyz", region="us-east-1", sender=sender) as caster:
         say(client, {"action": "subscribe", "channel": "admin"})
