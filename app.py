@@ -13,8 +13,8 @@ def main() -> int:
     from stacks.errors import StackError
     from stacks.settings import Settings
 
-    # The CDK's own check of the template against its rules takes seven seconds of every synthesis. The tests do it, and
-    # run cfn-lint and cdk-nag besides.
+    # The CDK's own check of the template against its rules takes longer than the rest of the synthesis. The tests do
+    # it, and run cfn-lint and cdk-nag besides.
     app = App(builtin_cloud_formation_validation=False)
     try:
         settings = Settings.from_context(app.node.get_all_context())

@@ -21,30 +21,11 @@ LEAST_MEMORY, MOST_MEMORY = 128, 10_240
 # function that runs longer works for nobody.
 LONGEST_TIMEOUT = 29
 # CloudWatch Logs API reference, PutRetentionPolicy. "Never" is not offered: logs that nobody deletes are a bill.
+# fmt: off
 RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )
+# fmt: on
 
 # Context that the CDK and its command line keep for themselves. Their other keys have a colon (`aws:cdk:…`, cached
 # look-ups) or start with @ (feature flags).

@@ -1,0 +1,67 @@
+"""The README's Python runs as it stands; only the connection id is one that exists."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK_START, BACKEND, FAILURES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+pytestmark = pytest.mark.usefixtures("backend_environment")
+
+
+@pytest.fixture
+def client(gateway):
+    with connect(gateway.websocket) as client:
+        yield client
+
+
+@pytest.fixture
+def connection_id(client):
+    client.send('{"action":"connection_id"}')
+    return json.loads(client.recv(timeout=20))["connection_id"]
+
+
+def test_the_quick_start_is_within_the_first_forty_lines():
+    assert QUICK_START.splitlines()[-2] in README.splitlines()[:40]
+
+
+def test_the_quick_start_prints_what_it_says(client, connection_id):
+    code = QUICK_START.replace("L0SM9cOFvHcCIhw=", connection_id)
+    done = subprocess.run([sys.executable, "-c", code + FAILURES], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "{'sent': 1, 'failed': 0, 'stale': 0}\n", done.stderr
+    assert json.loads(client.recv(timeout=20))["data"]["type"] == "run_started"
+
+
+def test_the_backend_registers_and_broadcasts(client, connection_id, tmp_path):
+    (tmp_path / "readme_backend.py").write_text(BACKEND)
+    code = "import socket, uvicorn; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
+    code += "uvicorn.Server(uvicorn.Config('readme_backend:app', log_level='warning')).run([s])"
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        post(f"{url}/websocket/register", {"connection_id": connection_id})
+        assert post(f"{url}/runs", {}) == {"sent": 1, "failed": 0, "stale": 0}
+        assert json.loads(client.recv(timeout=20))["event"] == "admin_event"
+        process.terminate()
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_every_setting_and_output_of_the_stack_is_in_the_tables():
+    code = "import json; from stacks.settings import Settings; print(json.dumps(list(Settings.__dataclass_fields__)))"
+    for name in json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)):
+        assert f"| `{name}` |" in README
