@@ -3,10 +3,10 @@ import { Link } from "./link.js";
 
 const SECOND = 1000;
 const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
-const OVERLAP = 10 * SECOND; // a broadcast that listed the old connection but not the new one has ended by then
+const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
 const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
 const LONGEST_PAUSE = 30 * SECOND;
-const REMEMBERED = 5000; // event ids: ten seconds of 500 events a second
+const REMEMBERED = 5000; // event ids: twenty seconds of 250 events a second
 
 /**
  * One for each address and its options on a page, whatever number of Gateways share it: decides when to connect,
