@@ -1,5 +1,6 @@
 """The library as its users get it: a wheel in an empty environment, or the folder copied into a backend."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_the_wheel_is_typed_and_holds_no_tests(wheel):
 
 def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
     run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env", cwd=tmp_path)
-    python = next((tmp_path / "env").glob("*/python*"))
+    python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, wheel, cwd=tmp_path)
     assert run(python, "-I", "-c", USE, cwd=tmp_path) == "{'sent': 0, 'failed': 0, 'stale': 0}\n"
 
