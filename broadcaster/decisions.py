@@ -169,7 +169,9 @@ class FanOut:
         return len(self._ready) + sum(when <= now for when, *_ in retries)
 
     def wake_at(self, now: float) -> float:
-        """Return the time at which `take` should be asked again if no answer arrives before."""
+        """Return the time at which to ask `take`, or `is_done`, again if no answer arrives before."""
+        if not self.in_flight and (self.refused is not None or not (self._ready or self._retries or self._has_pages)):
+            return now
         if self.in_flight >= self._concurrency or self._suspicion is not None:
             return self.deadline
         next_retry = self._retries[0][0] if self._retries else inf

@@ -133,7 +133,7 @@ class AnswerReader:
             # Nearly always an answer arrives in one piece and says how long it is: nothing to keep, nothing to copy.
             end = data.find(_END_OF_HEAD)
             if 0 <= end <= MAX_HEAD_BYTES:
-                head = data[:end]
+                head = data[: end + 2]
                 status, length, keep_alive = _parse_framing(head)
                 if (
                     status >= 200
@@ -165,7 +165,7 @@ class AnswerReader:
                 head = self._take_through(_END_OF_HEAD, MAX_HEAD_BYTES - self._seen, "head")
                 if head is None:
                     return None
-                if self._begin_body(head):
+                if self._begin_body(head + b"\r\n"):
                     return self._finish()
             elif self._state == _SIZED_BODY or self._state == _CHUNK:
                 taken = buffer[: self._left]
@@ -260,7 +260,7 @@ _TO_LOWER: Final = bytes(range(256)).lower().replace(b"\t", b" ")
 
 
 def _parse_framing(head: bytes) -> tuple[int, int | None, bool]:
-    """Return what the head says of the exchange: status, length of the body, whether the connection stays.
+    """Return what the head (to its last line's end) says: status, length of the body, whether the connection stays.
 
     The length is `_CHUNKED`, or None where the end of the connection will tell. This runs for every message: it looks
     for the three headers that matter instead of taking all of them apart (by `find`: for bytes it is three times as
@@ -288,10 +288,9 @@ def _parse_framing(head: bytes) -> tuple[int, int | None, bool]:
         return status, None, keep_alive
     if lowered.find(b"\r\ncontent-length:", at + 17) >= 0:
         return status, _agreed_length(head), keep_alive
-    end = lowered.find(b"\r\n", at + 17)
-    value = lowered[at + 17 : end] if end >= 0 else lowered[at + 17 :]
-    if value == b" 0":
+    if lowered[at + 17 : at + 21] == b" 0\r\n":
         return status, 0, keep_alive
+    value = lowered[at + 17 : lowered.find(b"\r\n", at + 17)]
     return status, _parse_number(value.strip(b" "), 10, 0), keep_alive
 
 

@@ -283,3 +283,13 @@ def test_no_broadcast_goes_faster_than_the_rate():
     taken = []
     _, clock, _ = run(plan, lambda connection_id, attempt: taken.append(attempt) or 200)
     assert clock == pytest.approx((3000 - 500) / 1000, rel=0.02)
+
+
+def test_the_driver_is_woken_at_once_when_all_is_done():
+    plan = fan_out([["a="]])
+    connection_id = plan.take(0.0)
+    assert plan.take(0.0) is None
+    assert plan.wake_at(0.0) == 10.0
+    tell(plan, connection_id, 200, 1.0)
+    assert plan.wake_at(1.0) == 1.0
+    assert plan.is_done
