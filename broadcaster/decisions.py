@@ -22,16 +22,15 @@ What an answer means:
 | any other | failed |
 """
 
-import heapq
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
 from .errors import RefusedError
-from .pace import Pace
+from .pace import Pace, ThrottleWatch
 from .refusals import describe_error, explain_refusal, is_refusal
 from .results import BroadcastResult, Failure
+from .targets import Targets
 
 DEFAULT_ATTEMPTS = 3
 DEFAULT_CONCURRENCY = 256  # requests in flight; more gains nothing, see the figures in bench/
@@ -40,10 +39,6 @@ _FIRST_BACKOFF = 0.1  # seconds; doubled each time
 _SLOW_READER_BACKOFF = 0.4
 _LONGEST_BACKOFF = 2.0
 _TIMEOUT_ATTEMPTS = 2
-# Everybody is throttled if of the latest answers half are 429, for several connections.
-_THROTTLE_SAMPLE = 8
-_THROTTLE_WINDOW = 16
-_THROTTLE_CONNECTIONS = 6
 # How often one connection waits for the account's throttle before it counts as failed.
 _THROTTLED_TIMES = 10
 _REFUSALS_IN_A_ROW = 20
@@ -102,6 +97,7 @@ class FanOut:
         random: Callable[[], float],
         renew: Callable[[str, Mapping[str, str]], bool] = lambda error, headers: False,
     ) -> None:
+        self.attempts = attempts
         self.deadline = deadline
         self.in_flight = 0
         self.sent = 0
@@ -109,27 +105,21 @@ class FanOut:
         self.failures: list[Failure] = []
         self.refused: str | None = None  # why nobody can be reached: the text of a RefusedError
         self._stale_count = 0
-        self._pages = iter(pages)
-        self._has_pages = True
-        self._ready: deque[str] = deque()
-        self._retries: list[tuple[float, int, str]] = []  # a heap: when, tie-breaker, connection id
+        self._targets = Targets(pages)
         self._tries: dict[str, _Tries] = {}
         self._granted = 0
         self._url = url
         self._pace = pace
-        self.attempts = attempts
         self._concurrency = concurrency
         self._random = random
         self._renew = renew
         self._renewed: bool | None = None
         self._answers = 0  # other than 2xx
-        self._throttles: deque[tuple[int, str]] = deque(maxlen=_THROTTLE_SAMPLE)
-        self._page_error: Exception | None = None
+        self._throttles = ThrottleWatch()
         self._suspicion: str | None = None
         self._suspects: list[Failure] = []
         self._refusals_in_a_row = 0
         self._is_troubled = False  # whether a success would clear a suspicion
-        self._retried = 0
 
     # Whom next
 
@@ -137,45 +127,32 @@ class FanOut:
         """Return whom to post to now; None if nobody can be at the moment, and `wake_at` tells when to ask again."""
         if self.in_flight >= self._concurrency or self._suspicion is not None:
             return None
-        retries = self._retries
-        is_retry = retries and retries[0][0] <= now
-        if not is_retry and not self._ready and not self._read_page():
+        if not self._granted and not self._ask_for_grant(now):
             return None
-        if not self._granted:
-            self._granted = self._pace.grant(min(_GRANT, len(self._ready) + len(retries)), now)
-            if not self._granted:
-                return None
-        self._granted -= 1
-        self.in_flight += 1
-        return heapq.heappop(retries)[2] if is_retry else self._ready.popleft()
+        connection_id = self._targets.take(now)
+        if connection_id is not None:
+            self._granted -= 1
+            self.in_flight += 1
+        return connection_id
 
     def read_ahead(self, count: int) -> bool:
         """Read one more page if fewer than `count` targets are known, so that the driver sees how much is to do.
 
         Return whether there may be more to read ahead.
         """
-        if not self._has_pages or len(self._ready) >= count:
-            return False
-        self._read_one_page()
-        return self._has_pages and len(self._ready) < count
+        return self._targets.read_ahead(count)
 
     def waiting(self, now: float) -> int:
         """Return how many targets could be posted to now, as far as they have been read."""
-        if self._suspicion is not None:
-            return 0
-        retries = self._retries
-        if not retries or retries[0][0] > now:
-            return len(self._ready)
-        return len(self._ready) + sum(when <= now for when, *_ in retries)
+        return self._targets.waiting(now) if self._suspicion is None else 0
 
     def wake_at(self, now: float) -> float:
         """Return the time at which to ask `take`, or `is_done`, again if no answer arrives before."""
-        if not self.in_flight and (self.refused is not None or not (self._ready or self._retries or self._has_pages)):
+        due = self._targets.next_at(now)
+        if not self.in_flight and (self.refused is not None or due == inf):
             return now
         if self.in_flight >= self._concurrency or self._suspicion is not None:
             return self.deadline
-        next_retry = self._retries[0][0] if self._retries else inf
-        due = now if self._ready or self._has_pages else next_retry
         if not self._granted:
             due = max(due, self._pace.next_grant(now))
         return min(due, self.deadline)
@@ -183,9 +160,7 @@ class FanOut:
     @property
     def is_done(self) -> bool:
         """Whether every target has its outcome, or the broadcast is refused and nothing is in flight any more."""
-        if self.in_flight:
-            return False
-        return self.refused is not None or not (self._ready or self._retries or self._read_page())
+        return not self.in_flight and (self.refused is not None or self._targets.is_empty)
 
     # What became of it
 
@@ -268,12 +243,8 @@ class FanOut:
         self._judge_suspects()
         if self.refused is not None:
             return
-        while self._ready or (drain and self._read_page()):
-            self._count_failed(self._ready.popleft(), reason, None)
-        self._has_pages = False
-        for _, _, connection_id in self._retries:
+        for connection_id in self._targets.drain(unread=drain):
             self._count_failed(connection_id, reason, None)
-        self._retries.clear()
 
     def take_stale(self) -> list[str]:
         """Return the connections that were found to be gone since this was called last."""
@@ -290,8 +261,8 @@ class FanOut:
         self._return_grant()
         if self.refused is not None:
             raise RefusedError(self.refused)
-        if self._page_error is not None:
-            raise self._page_error
+        if self._targets.error is not None:
+            raise self._targets.error
         return BroadcastResult(self.sent, len(self.failures), self._stale_count, failures=self.failures)
 
     # Why
@@ -301,23 +272,15 @@ class FanOut:
         """Whether API Gateway has acted on a post of this broadcast, so that address and access must be right."""
         return bool(self.sent or self._stale_count)
 
-    def _read_page(self) -> bool:
-        """Read until there is a target; return whether there is one."""
-        while self._has_pages and not self._ready:
-            self._read_one_page()
-        return bool(self._ready)
+    def _ask_for_grant(self, now: float) -> bool:
+        """Ask the pace for as many requests as there are targets, within reason; return whether it gave any."""
+        wanted = 0 if self._targets.is_empty else self._targets.waiting(now)
+        self._granted = self._pace.grant(min(_GRANT, wanted), now) if wanted else 0
+        return bool(self._granted)
 
-    def _read_one_page(self) -> None:
-        try:
-            page = next(self._pages, None)
-        except Exception as error:
-            # Those that were read get their message first; then the caller hears of it.
-            self._page_error = error
-            page = None
-        if page is None:
-            self._has_pages = False
-        else:
-            self._ready.extend(page)
+    def _return_grant(self) -> None:
+        self._pace.give_back(self._granted)
+        self._granted = 0
 
     def _again(self, connection_id: str, reason: str, status: int | None, now: float, backoff: float) -> None:
         """Try this connection again after a while, unless it has had its attempts."""
@@ -331,29 +294,16 @@ class FanOut:
         wait = min(backoff * 2 ** (tries.attempts - 1), _LONGEST_BACKOFF) * (0.5 + self._random() / 2)
         self._retry_at(now + wait, connection_id)
 
-    def _return_grant(self) -> None:
-        self._pace.give_back(self._granted)
-        self._granted = 0
-
     def _retry_at(self, when: float, connection_id: str) -> None:
         self.in_flight -= 1
-        self._retried += 1
-        heapq.heappush(self._retries, (when, self._retried, connection_id))
+        self._targets.postpone(connection_id, when)
         self._judge_suspects()
 
     def _throttled(self, connection_id: str, now: float) -> None:
         """Tell a slow reader from a throttled account by who else was throttled lately."""
-        number = self.sent + self._answers
-        self._throttles.append((number, connection_id))
-        is_everybody = (
-            len(self._throttles) == _THROTTLE_SAMPLE
-            and number - self._throttles[0][0] < _THROTTLE_WINDOW
-            and len({throttled for _, throttled in self._throttles}) >= _THROTTLE_CONNECTIONS
-        )
-        if not is_everybody:
-            self._again(
-                connection_id, "throttled, or its client reads too slowly (HTTP 429)", 429, now, _SLOW_READER_BACKOFF
-            )
+        if not self._throttles.is_everybody(connection_id, self.sent + self._answers):
+            reason = "throttled, or its client reads too slowly (HTTP 429)"
+            self._again(connection_id, reason, 429, now, _SLOW_READER_BACKOFF)
             return
         tries = self._tries.setdefault(connection_id, _Tries())
         tries.throttled += 1
@@ -368,7 +318,7 @@ class FanOut:
         """Let it go first, uncounted."""
         self.in_flight -= 1
         self._granted += 1
-        self._ready.appendleft(connection_id)
+        self._targets.put_first(connection_id)
         self._judge_suspects()
 
     def _refused(self, connection_id: str, answer: HasStatus) -> None:
@@ -415,9 +365,7 @@ class FanOut:
     def _refuse(self, text: str) -> None:
         if self.refused is None:
             self.refused = text
-        self._ready.clear()
-        self._retries.clear()
-        self._has_pages = False
+        self._targets.clear()
 
     def _fail(self, connection_id: str, reason: str, status: int | None) -> None:
         self.in_flight -= 1

@@ -23,8 +23,9 @@ from .credentials import CredentialSource
 from .decisions import FanOut
 from .endpoint import Endpoint
 from .errors import ClosedError
+from .links import MOST_IDLE_SECONDS
 from .pace import Pace
-from .reactor import MOST_IDLE_SECONDS, Reactor
+from .reactor import Reactor
 from .results import BroadcastResult
 from .sender import Reply, Settings, to_reply
 from .task import Task
@@ -165,7 +166,7 @@ class Engine:
         if reactor is None:
             reactor = self.reactor()
         else:
-            reactor.close_idle()
+            reactor.freshen()
         try:
             yield reactor
         except BaseException:

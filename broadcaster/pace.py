@@ -1,6 +1,7 @@
 """How fast requests may go out: a token bucket that also learns from throttling. No I/O, no clock."""
 
 import threading
+from collections import deque
 from math import inf
 
 # The account's quota over all of its HTTP, REST, WebSocket and callback APIs in a Region is 10,000 requests per second
@@ -98,3 +99,26 @@ class Pace:
         self._filled_at = now
         self._tokens = min(self._burst, self._tokens + passed * self._rate)
         self._rate = min(self._full_rate, self._rate + passed * self._full_rate * _RECOVERY_SHARE)
+
+
+class ThrottleWatch:
+    """Tells one slow reader's 429 from a throttled account's, by who else was throttled lately in the same broadcast.
+
+    It is everybody if of the latest sixteen answers half are 429, for at least six connections.
+    """
+
+    _SAMPLE = 8
+    _WINDOW = 16
+    _CONNECTIONS = 6
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[int, str]] = deque(maxlen=self._SAMPLE)
+
+    def is_everybody(self, connection_id: str, number: int) -> bool:
+        """Take that this connection was throttled, in the answer of this number; return what it is a sign of."""
+        self._latest.append((number, connection_id))
+        return (
+            len(self._latest) == self._SAMPLE
+            and number - self._latest[0][0] < self._WINDOW
+            and len({throttled for _, throttled in self._latest}) >= self._CONNECTIONS
+        )

@@ -1,0 +1,95 @@
+"""Whom a broadcast has still to post to: those read from the registry, and those to try again later. No clock."""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+
+
+class Targets:
+    """A queue of connection ids that reads its pages as they are needed: a million ids never stand in it at once.
+
+    Attributes:
+        error: what the pages raised. Those that were read before are served first.
+    """
+
+    def __init__(self, pages: Iterable[Sequence[str]]) -> None:
+        self.error: Exception | None = None
+        self._pages = iter(pages)
+        self._has_pages = True
+        self._ready: deque[str] = deque()
+        self._later: list[tuple[float, int, str]] = []  # a heap: when, tie-breaker, connection id
+        self._postponed = 0
+
+    def take(self, now: float) -> str | None:
+        """Return the next one, those whose time has come first; None if there is nobody now."""
+        if self._later and self._later[0][0] <= now:
+            return heapq.heappop(self._later)[2]
+        if self._ready or self._read():
+            return self._ready.popleft()
+        return None
+
+    def put_first(self, connection_id: str) -> None:
+        """Let this one be the next."""
+        self._ready.appendleft(connection_id)
+
+    def postpone(self, connection_id: str, when: float) -> None:
+        """Let this one come back at that time."""
+        self._postponed += 1
+        heapq.heappush(self._later, (when, self._postponed, connection_id))
+
+    def waiting(self, now: float) -> int:
+        """Return how many could be taken now, as far as they have been read."""
+        if not self._later or self._later[0][0] > now:
+            return len(self._ready)
+        return len(self._ready) + sum(when <= now for when, *_ in self._later)
+
+    def next_at(self, now: float) -> float:
+        """Return when there is somebody to take: `now`, a later time, or never."""
+        if self._ready or self._has_pages:
+            return now
+        return self._later[0][0] if self._later else inf
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is left, now or later; reads a page to find out."""
+        return not (self._ready or self._later or self._read())
+
+    def read_ahead(self, count: int) -> bool:
+        """Read one more page if fewer than `count` are known; return whether there may be more to read ahead."""
+        if not self._has_pages or len(self._ready) >= count:
+            return False
+        self._read_page()
+        return self._has_pages and len(self._ready) < count
+
+    def drain(self, *, unread: bool) -> Iterator[str]:
+        """Take everybody out, at whatever time they were to come; those on pages that were not read only if wanted."""
+        while self._ready or (unread and self._read()):
+            yield self._ready.popleft()
+        self._has_pages = False
+        later, self._later = self._later, []
+        for _, _, connection_id in later:
+            yield connection_id
+
+    def clear(self) -> None:
+        """Forget everybody, and the pages that were not read."""
+        self._ready.clear()
+        self._later.clear()
+        self._has_pages = False
+
+    def _read(self) -> bool:
+        """Read until there is somebody; return whether there is."""
+        while self._has_pages and not self._ready:
+            self._read_page()
+        return bool(self._ready)
+
+    def _read_page(self) -> None:
+        try:
+            page = next(self._pages, None)
+        except Exception as error:
+            self.error = error
+            page = None
+        if page is None:
+            self._has_pages = False
+        else:
+            self._ready.extend(page)
