@@ -1,6 +1,7 @@
 """Reads a cloud assembly (`cdk.out`): which templates it holds and where their assets lie."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 from .errors import AssemblyError
 from .intrinsics import Deployment
 
-# What an environment-agnostic stack is taken to be deployed to.
+# What an environment-agnostic stack is taken to be deployed to, unless AWS's own variables name a region.
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ACCOUNT = "123456789012"
 
@@ -38,8 +39,9 @@ def read_stacks(assembly: Path, *, region: str | None = None) -> list[StackTempl
     Raises:
         AssemblyError: there is nothing there, or it is not JSON.
     """
+    default_region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
     if assembly.is_file():
-        return [_stack(assembly, Deployment(_stack_name(assembly), region or DEFAULT_REGION, DEFAULT_ACCOUNT))]
+        return [_stack(assembly, Deployment(_stack_name(assembly), region or default_region, DEFAULT_ACCOUNT))]
     if not assembly.is_dir():
         raise AssemblyError(f"{assembly} does not exist; give the folder that 'cdk synth' writes, e.g. cdk.out")
     manifest = assembly / "manifest.json"
@@ -57,7 +59,7 @@ def read_stacks(assembly: Path, *, region: str | None = None) -> list[StackTempl
             account, _, environment_region = str(artifact.get("environment", "")).removeprefix("aws://").partition("/")
             deployment = Deployment(
                 properties.get("stackName") or name,
-                region or _known(environment_region) or DEFAULT_REGION,
+                region or _known(environment_region) or default_region,
                 _known(account) or DEFAULT_ACCOUNT,
             )
             stacks.append(_stack(assembly / properties["templateFile"], deployment))

@@ -6,26 +6,27 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
+from .arguments import faults_of, parser
 from .background_stream import BackgroundStream
 from .errors import GatewayError
 from .event_log import EventLog
 from .gateway import Gateway, Settings
-from .template import WebSocketApi, read_api
+from .sigv4 import Credentials
+from .template import read_api
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the gateway; returns the exit code: 0 when stopped, 2 when something that it was given is wrong."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     is_coloured = not given.quiet and sys.stderr.isatty() and "NO_COLOR" not in os.environ
     stream = BackgroundStream(sys.stderr)
     log = EventLog(None if given.quiet else stream, is_coloured=is_coloured)
     try:
-        api = read_api(given.assembly, api=given.api, stage=given.stage, region=given.region)
-        asyncio.run(_serve(api, _settings(given), log))
+        asyncio.run(_serve(given, log))
     except GatewayError as error:
         print(f"local_gateway: {error}", file=sys.stderr)
         return 2
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(api: WebSocketApi, settings: Settings, log: EventLog) -> None:
+async def _serve(given: argparse.Namespace, log: EventLog) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,50 +43,45 @@ async def _serve(api: WebSocketApi, settings: Settings, log: EventLog) -> None:
             loop.add_signal_handler(number, stopped.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
-    if settings.host not in _LOOPBACK:
-        log.warn(f"listening on {settings.host}: anyone who reaches this machine can run its Lambdas")
+    read = partial(read_api, given.assembly, api=given.api, stage=given.stage, region=given.region)
+    api = read()
+    if given.host not in _LOOPBACK:
+        log.warn(f"listening on {given.host}: anyone who reaches this machine can run its Lambdas")
     for warning in api.warnings:
         log.warn(warning)
-    gateway = Gateway(api, settings, log=log)
+    credentials = _credentials_of_environment()
+    gateway = Gateway(api, _settings(given, credentials), faults=faults_of(given), log=log, read_again=read)
     try:
         await gateway.start()
         print(f"websocket {gateway.websocket_url}")
         print(f"connections {gateway.connections_url}", flush=True)
+        if credentials is None and not given.unsigned:
+            made = gateway.credentials
+            print(
+                f"credentials AWS_ACCESS_KEY_ID={made.access_key} AWS_SECRET_ACCESS_KEY={made.secret_key}", flush=True
+            )
         await stopped.wait()
     finally:
         await gateway.stop()
 
 
-def _settings(given: argparse.Namespace) -> Settings:
-    return Settings(host=given.host, port=given.port, environment=dict(given.env))
+def _credentials_of_environment() -> Credentials | None:
+    access_key, secret_key = (os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    if not access_key or not secret_key:
+        return None
+    return Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN") or None)
 
 
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
-    return name, value
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local_gateway",
-        description="Serve the WebSocket API of a synthesized CDK stack on this machine.",
+def _settings(given: argparse.Namespace, credentials: Credentials | None) -> Settings:
+    return Settings(
+        host=given.host,
+        port=given.port,
+        credentials=credentials,
+        is_unsigned=given.unsigned,
+        environment=dict(given.env),
+        sources=tuple(given.source),
+        speed=given.speed,
+        buffer_limit=given.socket_buffer,
+        is_serial=given.serial,
+        recycle_after=given.recycle_after,
     )
-    add = parser.add_argument
-    add("--assembly", type=Path, default=Path("cdk.out"), help="folder that 'cdk synth' wrote, or one template file")
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=8080, help="port to listen on, 0 for any that is free (default: %(default)s)")
-    add("--api", metavar="LOGICAL_ID", help="which WebSocket API, when there are several")
-    add("--stage", metavar="NAME", help="which stage, when there are several")
-    add("--region", help="region of a stack that names none (default: us-east-1)")
-    add(
-        "--env",
-        metavar="NAME=VALUE",
-        type=_variable,
-        action="append",
-        default=[],
-        help="add to the Lambdas' environment",
-    )
-    add("--quiet", action="store_true", help="no log")
-    return parser

@@ -1,5 +1,6 @@
 """The connections that the gateway holds, and what may be said to each."""
 
+import math
 import time
 from typing import NamedTuple
 
@@ -42,6 +43,9 @@ class Connection:
         "buffer_limit",
         "close",
         "connected_at",
+        "ends_at",
+        "has_session",
+        "host",
         "id",
         "is_half_open",
         "last_active",
@@ -51,8 +55,9 @@ class Connection:
         "user_agent",
     )
 
-    def __init__(self, source_ip: str, user_agent: str | None, *, now: float, buffer_limit: int) -> None:
+    def __init__(self, source_ip: str, user_agent: str | None, *, host: str, now: float, buffer_limit: int) -> None:
         self.id = new_id()
+        self.host = host  # that the client used
         self.source_ip = source_ip
         self.user_agent = user_agent
         self.connected_at = time.time()  # seconds since the epoch, as the Lambda sees it
@@ -60,7 +65,9 @@ class Connection:
         self.last_active = now  # on the gateway's clock, which may be scaled
         self.socket: GatewayWebSocket | None = None  # none while $connect is running
         self.close: Close | None = None  # how it ended, set as soon as that is decided
-        self.is_half_open = False
+        self.ends_at = math.inf  # when its longest life is over, on the gateway's clock
+        self.has_session = False  # a task receives from its socket
+        self.is_half_open = False  # the client is taken to have vanished without a word
         self.buffer_limit = buffer_limit
 
     def touch(self, now: float) -> None:

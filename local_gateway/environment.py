@@ -70,5 +70,5 @@ def provided_packages() -> dict[str, str]:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin)
-            folders[name] = str(origin.parent if spec.submodule_search_locations is None else origin.parent.parent)
+            folders[name] = str(origin.parent.parent if origin.stem == "__init__" else origin.parent)
     return folders

@@ -24,7 +24,6 @@ def connect_event(
     api: WebSocketApi,
     connection: Connection,
     *,
-    host: str,
     headers: Iterable[tuple[str, str]],
     query: str,
     request_id: str,
@@ -54,28 +53,24 @@ def connect_event(
     identity = {"sourceIp": connection.source_ip}
     if connection.user_agent is not None:
         identity = {"userAgent": connection.user_agent, **identity}
-    context = _context(api, connection, host=host, route_key="$connect", event_type="CONNECT", request_id=request_id)
+    context = _context(api, connection, route_key="$connect", event_type="CONNECT", request_id=request_id)
     event["requestContext"] = {**context, "identity": identity}
     event["isBase64Encoded"] = False
     return event
 
 
 def message_event(
-    api: WebSocketApi, connection: Connection, *, host: str, route_key: str, body: str, request_id: str
+    api: WebSocketApi, connection: Connection, *, route_key: str, body: str, request_id: str
 ) -> dict[str, Any]:
     """MESSAGE: the raw text, no headers and no query string."""
-    context = _context(api, connection, host=host, route_key=route_key, event_type="MESSAGE", request_id=request_id)
+    context = _context(api, connection, route_key=route_key, event_type="MESSAGE", request_id=request_id)
     return {"requestContext": {**context, "messageId": new_id()}, "body": body, "isBase64Encoded": False}
 
 
-def disconnect_event(
-    api: WebSocketApi, connection: Connection, *, host: str, close: Close, request_id: str
-) -> dict[str, Any]:
+def disconnect_event(api: WebSocketApi, connection: Connection, *, close: Close, request_id: str) -> dict[str, Any]:
     """DISCONNECT: a stub of headers, and how the connection ended."""
-    headers = {"Host": host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
-    context = _context(
-        api, connection, host=host, route_key="$disconnect", event_type="DISCONNECT", request_id=request_id
-    )
+    headers = {"Host": connection.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
+    context = _context(api, connection, route_key="$disconnect", event_type="DISCONNECT", request_id=request_id)
     return {
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
@@ -85,7 +80,7 @@ def disconnect_event(
 
 
 def _context(
-    api: WebSocketApi, connection: Connection, *, host: str, route_key: str, event_type: str, request_id: str
+    api: WebSocketApi, connection: Connection, *, route_key: str, event_type: str, request_id: str
 ) -> dict[str, Any]:
     now = time.time()
     return {
@@ -99,7 +94,7 @@ def _context(
         "requestTimeEpoch": int(now * 1000),
         "identity": {"sourceIp": connection.source_ip},
         "requestId": request_id,
-        "domainName": host,  # whatever host the client used
+        "domainName": connection.host,  # whatever host the client used
         "connectionId": connection.id,
         "apiId": api.api_id,
     }

@@ -3,6 +3,15 @@
 import random
 from dataclasses import dataclass, field
 
+from .throttle import TokenBucket
+
+# developerguide/limits.html: one bucket per account and Region for every request, message and call to @connections.
+ACCOUNT_RATE = 10_000.0  # requests a second
+ACCOUNT_BURST = 5_000.0  # requests
+# developerguide/apigateway-execution-service-websocket-limits-table.html; the size of its bucket is not documented, a
+# second's worth is inferred.
+HANDSHAKE_RATE = 500.0  # new connections a second
+
 
 @dataclass
 class Faults:
@@ -12,13 +21,28 @@ class Faults:
     """
 
     lost_disconnects: float = 0.0  # share of closed connections whose $disconnect is not invoked
-    half_open: float = 0.0  # share of connections whose client is taken to have vanished once connected
+    half_open: float = 0.0  # share of clients that are taken to have vanished as soon as they are connected
+    half_open_delay: float = 0.0  # how long a post to such a client takes, before it is answered with 200
     post_errors: float = 0.0  # share of calls to @connections that are answered with 500
     cold_start: float = 0.0  # added to the start of each Lambda environment
     lambda_delay: float = 0.0  # added before each event reaches its function
     reorder: float = 0.0  # each MESSAGE event is held back for a random time up to this
+    account: TokenBucket | None = None  # the account's throttle
+    handshakes: TokenBucket | None = None  # the account's throttle of new connections
     chance: random.Random = field(default_factory=random.Random)  # give a seeded one to repeat a run
+
+    def throttle_account(self, rate: float = ACCOUNT_RATE, burst: float = ACCOUNT_BURST) -> None:
+        """Throttle handshakes, messages and calls to `@connections`, which share one bucket."""
+        self.account = TokenBucket(rate, burst)
+
+    def throttle_handshakes(self, rate: float = HANDSHAKE_RATE) -> None:
+        """Throttle new connections."""
+        self.handshakes = TokenBucket(rate, rate)
 
     def strikes(self, share: float) -> bool:
         """Whether a fault with this share happens now."""
         return share > 0 and self.chance.random() < share
+
+    def is_throttled(self) -> bool:
+        """Whether the account's throttle refuses one more request; takes a token if not."""
+        return self.account is not None and not self.account.take()

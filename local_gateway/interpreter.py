@@ -20,7 +20,7 @@ def own_python() -> str:
 def find_python(runtime: str) -> str | None:
     """Path of an interpreter of exactly the version that `runtime` names ("python3.12"), or `None`.
 
-    Looks at the gateway's own, on PATH, and where pyenv and uv keep theirs. One that does not start is passed over.
+    Looks at the gateway's own, where pyenv and uv keep theirs, and on PATH. One that does not start is passed over.
     """
     if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return own_python()
@@ -28,24 +28,22 @@ def find_python(runtime: str) -> str | None:
 
 
 def _candidates(runtime: str) -> Iterator[str]:
-    for name in (runtime, "python3", "python"):
-        if found := shutil.which(name):
-            yield found
+    """Where it may be, the quickest to try first: a shim on PATH may take a second to say that it has none."""
     version = runtime.removeprefix("python")
-    if launcher := shutil.which("py"):  # Windows
-        shown = _output(launcher, f"-{version}", "-c", "import sys; print(sys.executable)")
-        if shown:
-            yield shown
     executable = "python.exe" if os.name == "nt" else f"bin/{runtime}"
-    homes = (
-        (Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions", f"{version}.*"),
-        (_uv_home(), f"cpython-{version}.*"),
-    )
-    for home, pattern in homes:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for home, pattern in ((pyenv, f"{version}.*"), (_uv_home(), f"cpython-{version}.*")):
         if home.is_dir():
             for folder in sorted(home.glob(pattern), reverse=True):
                 if (folder / executable).is_file():
                     yield str(folder / executable)
+    for name in (runtime, "python3", "python"):
+        if found := shutil.which(name):
+            yield found
+    if launcher := shutil.which("py"):  # Windows
+        shown = _output(launcher, f"-{version}", "-c", "import sys; print(sys.executable)")
+        if shown:
+            yield shown
 
 
 def _uv_home() -> Path:

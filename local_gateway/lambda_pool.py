@@ -53,9 +53,10 @@ class LambdaPool:
         self._recycle_after = recycle_after
         self._idle: list[LambdaProcess] = []  # the last used at the end, so that the rest can grow old
         self._waiting: deque[asyncio.Future[LambdaProcess]] = deque()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[str | None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._all: set[LambdaProcess] = set()
+        self._version = current_version()
         self._is_closed = False
 
     @property
@@ -65,11 +66,7 @@ class LambdaPool:
 
     async def warm(self) -> str | None:
         """Start one environment ahead of the first event; returns why it cannot be started, or `None`."""
-        try:
-            self._give(await self._add())
-        except LambdaStartError as error:
-            return str(error)
-        return None
+        return await self._begin()
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run one event to its end. Never raises for what the function does."""
@@ -98,11 +95,11 @@ class LambdaPool:
         self._give(environment)
         return outcome if cold_start is None else outcome._replace(cold_start=cold_start)
 
-    def recycle(self) -> None:
-        """End environments that have been idle or alive for long."""
+    def recycle(self, idle_life: float = IDLE_LIFE) -> None:
+        """End environments that have been idle or alive for long, in seconds."""
         now = time.monotonic()
         for environment in list(self._idle):
-            if now - environment.last_used > IDLE_LIFE or now - environment.started > LONGEST_LIFE:
+            if now - environment.last_used > idle_life or now - environment.started > LONGEST_LIFE:
                 self._idle.remove(environment)
                 self._end(environment)
 
@@ -118,10 +115,10 @@ class LambdaPool:
 
     def _take(self) -> LambdaProcess | None:
         """A free environment with the current source, or `None`."""
-        version = self._current_version()
+        self._version = self._current_version()
         while self._idle:
             environment = self._idle.pop()
-            if environment.is_alive and environment.version == version:
+            if environment.is_alive and environment.version == self._version:
                 environment.thaw()
                 return environment
             self._end(environment)
@@ -130,7 +127,7 @@ class LambdaPool:
     def _give(self, environment: LambdaProcess) -> None:
         """Hand a free environment to the event that waits longest, or freeze it."""
         is_spent = self._recycle_after is not None and environment.events >= self._recycle_after
-        is_old = environment.version != self._current_version()
+        is_old = environment.version != self._version
         if is_spent or is_old or self._is_closed or not environment.is_alive:
             self._end(environment)
             self._start_more()
@@ -150,15 +147,20 @@ class LambdaPool:
             and len(self._all) + len(self._starting) < LAMBDA_CONCURRENCY
             and not self._is_closed
         ):
-            task = asyncio.create_task(self._start_one())
-            self._starting.add(task)
-            task.add_done_callback(self._started)
+            self._begin()
 
-    def _started(self, task: asyncio.Task[None]) -> None:
+    def _begin(self) -> asyncio.Task[str | None]:
+        task = asyncio.create_task(self._start_one())
+        self._starting.add(task)
+        task.add_done_callback(self._started)
+        return task
+
+    def _started(self, task: asyncio.Task[str | None]) -> None:
         self._starting.discard(task)
         self._start_more()
 
-    async def _start_one(self) -> None:
+    async def _start_one(self) -> str | None:
+        """Start one environment for whichever event waits longest then; returns why it cannot be started."""
         try:
             environment = await self._add()
         except LambdaStartError as error:
@@ -166,9 +168,10 @@ class LambdaPool:
                 waiter = self._waiting.popleft()
                 if not waiter.done():
                     waiter.set_exception(error)
-                    return
-            return
+                    break
+            return str(error)
         self._give(environment)
+        return None
 
     async def _add(self) -> LambdaProcess:
         if self._faults.cold_start:

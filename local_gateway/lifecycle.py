@@ -20,7 +20,7 @@ from .connections import (
     ConnectionTable,
     GoneError,
 )
-from .error_frames import ENDPOINT_REQUEST_TIMED_OUT, FORBIDDEN, error_frame
+from .error_frames import ENDPOINT_REQUEST_TIMED_OUT, FORBIDDEN, TOO_MANY_REQUESTS, error_frame
 from .event_log import EventLog
 from .events import connect_event, disconnect_event, message_event, new_trace_id
 from .faults import Faults
@@ -39,7 +39,10 @@ class Lifecycle:
 
     Args:
         api: gives the API as it is now; a template that changed on disk takes effect with the next event.
+        admits: whether a throttle lets a request for this route key pass.
+        opened: told of each connection that has been opened.
         buffer_limit: bytes that may wait for one slow client.
+        is_serial: handle the messages of one connection one after the other.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Lifecycle:
         connections: ConnectionTable,
         integrations: Integrations,
         *,
+        admits: Callable[[str], bool],
+        opened: Callable[[Connection], None],
         clock: Clock,
         faults: Faults,
         log: EventLog,
@@ -57,6 +62,8 @@ class Lifecycle:
         self._api = api
         self._connections = connections
         self._integrations = integrations
+        self._admits = admits
+        self._opened = opened
         self._clock = clock
         self._faults = faults
         self._log = log
@@ -73,10 +80,14 @@ class Lifecycle:
             return web.json_response({"message": "Upgrade Required"}, status=426, headers={"Upgrade": "websocket"})
         if not GatewayWebSocket().can_prepare(request):
             return web.json_response({"message": "Bad Request"}, status=400)
-        host = request.headers.get(hdrs.HOST, "")
+        handshakes = self._faults.handshakes
+        if (handshakes is not None and not handshakes.take()) or not self._admits("$connect"):
+            self._log.event("$connect", "-", "429", seconds=0.0, billed=0, is_error=True)
+            return web.json_response({"message": TOO_MANY_REQUESTS}, status=429)
         connection = Connection(
             request.remote or "",
             request.headers.get(hdrs.USER_AGENT),
+            host=request.headers.get(hdrs.HOST, ""),
             now=self._clock.now(),
             buffer_limit=self._buffer_limit,
         )
@@ -89,7 +100,6 @@ class Lifecycle:
             event = connect_event(
                 self._api(),
                 connection,
-                host=host,
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers],
                 query=query,
                 request_id=request_id,
@@ -121,18 +131,21 @@ class Lifecycle:
         try:
             await socket.prepare(request)
         except ConnectionError:  # the client did not wait; its $connect has succeeded, so a $disconnect follows
-            self._end(connection, host, ABNORMAL)
+            self._end(connection, ABNORMAL)
             return web.Response(status=499)
         del reply, request  # held by nobody else, and of no use for the hours that may follow
-        await self._run(connection, socket, host)
+        await self._run(connection, socket)
         return socket
 
     def close(self, connection: Connection, close: Close) -> None:
         """Begin to close an open connection from our side; posts to it are refused at once."""
-        if connection.close is None:
-            connection.close = close
-            if connection.socket is not None:
-                connection.socket.interrupt(close)
+        if connection.close is not None:
+            return
+        connection.close = close
+        if connection.has_session and connection.socket is not None:
+            connection.socket.interrupt(close)
+        elif connection.socket is not None:  # a half-open one, whose client has really gone meanwhile
+            self._end(connection, close)
 
     async def stop(self) -> None:
         """Close every connection with 1001, invoke nothing any more, and wait until all is quiet."""
@@ -145,26 +158,33 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, connection: Connection, socket: GatewayWebSocket, host: str) -> None:
+    async def _run(self, connection: Connection, socket: GatewayWebSocket) -> None:
         connection.socket = socket
+        connection.has_session = True
+        connection.is_half_open = self._faults.strikes(self._faults.half_open)
         connection.touch(self._clock.now())
+        self._opened(connection)
         session = asyncio.current_task()
         if session is not None:
             self._sessions.add(session)
             session.add_done_callback(self._sessions.discard)
-        close = await self._receive(connection, socket, host)
+        close = await self._receive(connection, socket)
+        connection.has_session = False
         is_ours = connection.close is not None
-        self._end(connection, host, close)
+        if is_ours or not connection.is_half_open:  # nobody learns that a half-open one has gone, until it is idle
+            self._end(connection, close)
         if close is not ABNORMAL:
             code = WSCloseCode.OK if close is NO_STATUS else close.code
             await socket.close(code=code, message=close.reason.encode() if is_ours else b"")
 
-    async def _receive(self, connection: Connection, socket: GatewayWebSocket, host: str) -> Close:
+    async def _receive(self, connection: Connection, socket: GatewayWebSocket) -> Close:
         """Take the client's messages until the connection is to end; returns how."""
         while True:
             message = await socket.receive()
             if message.type is WSMsgType.TEXT:
-                work = self._message(connection, host, message.data)
+                if connection.is_half_open or connection.close is not None:
+                    continue
+                work = self._message(connection, message.data)
                 if self._is_serial:
                     await work
                 else:
@@ -182,19 +202,22 @@ class Lifecycle:
             else:
                 return ABNORMAL
 
-    async def _message(self, connection: Connection, host: str, body: str) -> None:
+    async def _message(self, connection: Connection, body: str) -> None:
+        if self._faults.reorder:
+            await asyncio.sleep(self._faults.chance.uniform(0.0, self._faults.reorder))
         began = time.perf_counter()
         connection.touch(self._clock.now())
         api = self._api()
-        size = len(body.encode())
-        billed = billed_messages(size)
+        billed = billed_messages(len(body.encode()))
         request_id = new_id()
         key = api.selection.select(body, api.routes)
         answer, reply = b"", Reply()
         if key is None:
             problem: str | None = FORBIDDEN
+        elif not self._admits(key):
+            problem = TOO_MANY_REQUESTS
         else:
-            event = message_event(api, connection, host=host, route_key=key, body=body, request_id=request_id)
+            event = message_event(api, connection, route_key=key, body=body, request_id=request_id)
             reply = await self._integrations.invoke(api.routes[key], event, request_id=request_id)
             problem = reply.problem
             if api.routes[key].is_two_way:
@@ -219,21 +242,25 @@ class Lifecycle:
             is_error=problem is not None,
         )
 
-    def _end(self, connection: Connection, host: str, close: Close) -> None:
+    def _end(self, connection: Connection, close: Close) -> None:
         """Forget a connection and invoke $disconnect, once."""
         if not self._connections.remove(connection) or self._is_stopping:
             return
         if connection.close is None:
             connection.close = close
-        route = self._api().routes.get("$disconnect")
-        if route is not None:
-            self._spawn(self._disconnect(connection, host, close))
+        connection.socket = None
+        if "$disconnect" not in self._api().routes:
+            return
+        if self._faults.strikes(self._faults.lost_disconnects):
+            self._log.event("$disconnect", connection.id, "lost", seconds=0.0, billed=0, is_error=True)
+            return
+        self._spawn(self._disconnect(connection, close))
 
-    async def _disconnect(self, connection: Connection, host: str, close: Close) -> None:
+    async def _disconnect(self, connection: Connection, close: Close) -> None:
         began = time.perf_counter()
         api = self._api()
         request_id = new_id()
-        event = disconnect_event(api, connection, host=host, close=close, request_id=request_id)
+        event = disconnect_event(api, connection, close=close, request_id=request_id)
         reply = await self._integrations.invoke(api.routes["$disconnect"], event, request_id=request_id)
         self._log.event(
             "$disconnect",

@@ -1,5 +1,6 @@
 """The management API: POST, GET and DELETE on `/<stage>/@connections/<connection id>`."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -80,6 +81,8 @@ class ManagementApi:
             body = await self._body(request)
             size = len(body)
             self._authorize(request, body)
+            if self._faults.is_throttled():
+                raise RefusedError(429, "LimitExceededException", "Rate exceeded")
             if self._faults.strikes(self._faults.post_errors):
                 raise RefusedError(500, "InternalServerErrorException", "Internal server error")
             if not is_id(connection_id):
@@ -120,6 +123,8 @@ class ManagementApi:
 
     async def _post(self, connection_id: str, body: bytes) -> web.Response:
         connection = self._connections.find(connection_id)
+        if connection.is_half_open and self._faults.half_open_delay:
+            await asyncio.sleep(self._faults.half_open_delay)
         await connection.send(body)  # an empty body is sent as an empty frame: AWS's answer to it is unknown (inferred)
         connection.touch(self._now())
         return web.Response()

@@ -12,6 +12,7 @@ from .intrinsics import API, FUNCTION, Deployment, Resolver
 from .limits import INTEGRATION_TIMEOUT, LAMBDA_MEMORY, LAMBDA_TIMEOUT
 from .permissions import missing_permissions
 from .selection import SelectionExpression
+from .throttle import StageThrottle
 
 _INVOCATION = re.compile(r"arn:[^:]+:apigateway:[^:]*:lambda:path/2015-03-31/functions/(?P<arn>.+)/invocations")
 _FUNCTION_ARN_PARTS = 7  # arn:aws:lambda:region:account:function:name; an eighth is an alias or a version
@@ -52,8 +53,9 @@ class WebSocketApi:
     deployment: Deployment
     selection: SelectionExpression
     routes: Mapping[str, Route]
+    throttles: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # see StageThrottle
     warnings: tuple[str, ...] = ()  # sentences about what AWS would refuse
-    templates: tuple[Path, ...] = field(default=())
+    template: Path | None = None  # the file that all this was read from
 
     @property
     def functions(self) -> list[Function]:
@@ -125,7 +127,8 @@ class _Reader:
             selection=SelectionExpression(properties.get("RouteSelectionExpression", "$request.body.action")),
             routes=routes,
             warnings=tuple(self._warnings),
-            templates=(self._stack.path,),
+            throttles=_throttles(self._stages()[stage]),
+            template=self._stack.path,
         )
 
     def _of_this_api(self, resource_type: str) -> dict[str, dict[str, Any]]:
@@ -140,11 +143,14 @@ class _Reader:
             if properties.get("ApiId") == self._api_id
         }
 
-    def _choose_stage(self, wanted: str | None) -> str:
-        stages = {
+    def _stages(self) -> dict[str, dict[str, Any]]:
+        return {
             str(properties.get("StageName")): properties
             for properties in self._of_this_api("AWS::ApiGatewayV2::Stage").values()
         }
+
+    def _choose_stage(self, wanted: str | None) -> str:
+        stages = self._stages()
         if not stages:
             raise TemplateError(f"WebSocket API {self._name} has no stage; it takes an AWS::ApiGatewayV2::Stage")
         if wanted is not None and wanted not in stages:
@@ -243,3 +249,14 @@ class _Reader:
 def _environment_text(value: Any) -> str:
     """A variable's value as Lambda gets it; CloudFormation writes a template's `true` as `true`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _throttles(stage: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Rate and burst of each route that the stage throttles."""
+    settings = {StageThrottle.ALL: stage.get("DefaultRouteSettings") or {}, **(stage.get("RouteSettings") or {})}
+    return {
+        key: (float(given.get("ThrottlingRateLimit", 0)), float(given.get("ThrottlingBurstLimit", 0)))
+        for key, given in settings.items()
+        # With one number alone, AWS takes the other for zero and refuses everything.
+        if "ThrottlingRateLimit" in given or "ThrottlingBurstLimit" in given
+    }

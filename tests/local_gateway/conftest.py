@@ -11,21 +11,19 @@ from typing import Any
 
 import aiohttp
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+from multidict import istr
 from yarl import URL
 
 from local_gateway.event_log import EventLog
 from local_gateway.faults import Faults
 from local_gateway.gateway import Gateway, Settings
+from local_gateway.sigv4 import Credentials
 from local_gateway.template import read_api
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-
-ECHO = """
-import json, os
-
-def handler(event, context):
-    return {"statusCode": 200, "body": json.dumps(event)}
-"""
 
 
 class Assembly:
@@ -134,6 +132,23 @@ def assembly(tmp_path: Path) -> Assembly:
     return Assembly(tmp_path / "cdk.out")
 
 
+def sign(credentials: Credentials, method: str, url: str, body: bytes, region: str) -> dict[str, str]:
+    """The headers of a signed request, as botocore makes them."""
+    request = AWSRequest(method, url, data=body)
+    SigV4Auth(BotocoreCredentials(*credentials), "execute-api", region).add_auth(request)
+    return dict(request.headers)
+
+
+RECORD = """
+import json, os
+
+def handler(event, context):
+    with open(os.path.join(os.path.dirname(__file__), "events"), "a") as file:
+        file.write(json.dumps(event) + "\\n")
+    return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
+"""
+
+
 class Running:
     """A gateway that serves, with an HTTP session and its log."""
 
@@ -142,7 +157,11 @@ class Running:
         self.log = log
         self._session = session
 
-    async def connect(self, query: str = "", **options: Any) -> aiohttp.ClientWebSocketResponse:
+    async def connect(
+        self, query: str = "", *, skip_user_agent: bool = False, **options: Any
+    ) -> aiohttp.ClientWebSocketResponse:
+        if skip_user_agent:
+            self._session._skip_auto_headers = frozenset({istr("User-Agent")})
         return await self._session.ws_connect(self.gateway.websocket_url + query, **options)
 
     async def refused(self, query: str = "", **options: Any) -> aiohttp.WSServerHandshakeError:
@@ -155,16 +174,18 @@ class Running:
         self, method: str, connection_id: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, bytes]:
         """Status, error type and body of a call to `@connections`."""
-        url = URL(f"{self.gateway.connections_url}/@connections/{connection_id}", encoded=True)
-        headers = {"Authorization": "AWS4-HMAC-SHA256 ..."} if headers is None else headers
+        url = f"{self.gateway.connections_url}/@connections/{connection_id}"
+        if headers is None:
+            headers = sign(self.gateway.credentials, method, url, body, self.gateway.api.deployment.region)
         async with self._session.request(
-            method, url, data=io.BytesIO(body) if body else None, headers=headers
+            method, URL(url, encoded=True), data=io.BytesIO(body) if body else None, headers=headers
         ) as response:
             return response.status, response.headers.get("x-amzn-ErrorType", ""), await response.read()
 
     async def post(self, url: str, body: bytes) -> int:
         """Status of a signed POST to a URL that is sent exactly as it is written."""
-        async with self._session.post(URL(url, encoded=True), data=body, headers={"Authorization": "x"}) as response:
+        headers = sign(self.gateway.credentials, "POST", url, body, self.gateway.api.deployment.region)
+        async with self._session.post(URL(url, encoded=True), data=body, headers=headers) as response:
             return response.status
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -179,17 +200,24 @@ class Running:
         return await socket.receive_json(timeout=10)
 
 
-type_serve = Callable[..., Awaitable[Running]]
+Serve = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture
-async def serve(assembly: Assembly) -> AsyncIterator[type_serve]:
+async def serve(assembly: Assembly) -> AsyncIterator[Serve]:
     """Starts gateways for the assembly as it then is; stops them after the test."""
     started: list[tuple[Gateway, aiohttp.ClientSession]] = []
 
     async def start(faults: Faults | None = None, **settings: Any) -> Running:
         log = io.StringIO()
-        gateway = Gateway(read_api(assembly.write()), Settings(**settings), faults=faults, log=EventLog(log))
+        folder = assembly.write()
+        gateway = Gateway(
+            read_api(folder),
+            Settings(**settings),
+            faults=faults,
+            log=EventLog(log),
+            read_again=lambda: read_api(folder),
+        )
         await gateway.start()
         session = aiohttp.ClientSession()
         started.append((gateway, session))
@@ -199,6 +227,24 @@ async def serve(assembly: Assembly) -> AsyncIterator[type_serve]:
     for gateway, session in started:
         await session.close()
         await gateway.stop()
+
+
+@pytest.fixture
+def recorded(assembly: Assembly) -> Callable[..., list[Any]]:
+    """Gives $connect, $disconnect and $default a function that answers with the connection's id and keeps its events.
+
+    The value reads them: all, or those of one event type.
+    """
+    assembly.function("Record", RECORD)
+    for key in ("$connect", "$disconnect", "$default"):
+        assembly.route(key, "Record", is_two_way=key == "$default")
+
+    def read(event_type: str | None = None) -> list[Any]:
+        path = assembly.asset("Record") / "events"
+        events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [event for event in events if event_type in (None, event["requestContext"]["eventType"])]
+
+    return read
 
 
 @pytest.fixture
