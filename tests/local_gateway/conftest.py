@@ -140,10 +140,10 @@ def sign(credentials: Credentials, method: str, url: str, body: bytes, region: s
 
 
 RECORD = """
-import json, os
+import json
 
 def handler(event, context):
-    with open(os.path.join(os.path.dirname(__file__), "events"), "a") as file:
+    with open("../events", "a") as file:  # beside the asset, where it is no change of the source
         file.write(json.dumps(event) + "\\n")
     return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
 """
@@ -240,7 +240,7 @@ def recorded(assembly: Assembly) -> Callable[..., list[Any]]:
         assembly.route(key, "Record", is_two_way=key == "$default")
 
     def read(event_type: str | None = None) -> list[Any]:
-        path = assembly.asset("Record") / "events"
+        path = assembly.folder / "events"
         events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [event for event in events if event_type in (None, event["requestContext"]["eventType"])]
 

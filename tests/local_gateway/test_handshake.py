@@ -89,7 +89,7 @@ async def test_until_the_handler_returns_the_connection_is_gone(serve, assembly,
         "Connect",
         """
         import pathlib, time
-        here = pathlib.Path(__file__).parent
+        here = pathlib.Path("..")
 
         def handler(event, context):
             (here / "id").write_text(event["requestContext"]["connectionId"])
@@ -100,11 +100,11 @@ async def test_until_the_handler_returns_the_connection_is_gone(serve, assembly,
     )
     running = await serve()
     connecting = asyncio.create_task(running.connect())
-    told = assembly.asset("Connect") / "id"
+    told = assembly.folder / "id"
     connection_id = await eventually(lambda: told.exists() and told.read_text())
     for method in ("POST", "GET", "DELETE"):
         assert await running.call(method, connection_id) == (410, "GoneException", b"")
-    (assembly.asset("Connect") / "go").touch()
+    (assembly.folder / "go").touch()
     socket = await connecting
     assert (await running.call("POST", connection_id, b"now"))[0] == 200
     assert await socket.receive_str(timeout=5) == "now"

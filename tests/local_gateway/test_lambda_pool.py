@@ -34,7 +34,7 @@ def handler(event, context):
     if wanted == "sleep":
         time.sleep(60)
     if wanted == "meet":  # returns once six of these run at the same time
-        here = os.path.join(os.path.dirname(__file__), "meeting")
+        here = "../meeting"
         os.makedirs(here, exist_ok=True)
         open(os.path.join(here, str(os.getpid())), "w").close()
         while len(os.listdir(here)) < 6:
@@ -42,7 +42,7 @@ def handler(event, context):
     if wanted == "child":
         import subprocess
         child = subprocess.Popen(["sleep", "600"])
-        with open(os.path.join(os.path.dirname(__file__), "child"), "w") as file:
+        with open("../child", "w") as file:
             file.write(str(child.pid))
         child.wait()
     if wanted == "eat":
@@ -126,7 +126,7 @@ async def test_a_timeout_kills_the_environment_and_what_it_started(serve, assemb
     socket = await running.connect()
     before = await running.ask(socket, "x")
     assert (await running.ask(socket, "child"))["message"] == "Internal server error"
-    child = int((assembly.asset("Main") / "child").read_text())
+    child = int((assembly.folder / "child").read_text())
     await eventually(lambda: not is_alive(child) and not is_alive(before["pid"]))
     assert (await running.ask(socket, "x"))["pid"] != before["pid"]
 

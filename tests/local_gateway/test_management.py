@@ -8,33 +8,13 @@ import pytest
 from local_gateway.faults import Faults
 from local_gateway.limits import MAX_MESSAGE
 
-RECORD = """
-import json, os
-
-def handler(event, context):
-    if event["requestContext"]["eventType"] == "DISCONNECT":
-        with open(os.path.join(os.path.dirname(__file__), "disconnects"), "a") as file:
-            file.write(json.dumps(event) + "\\n")
-    return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
-"""
-
-
-@pytest.fixture(autouse=True)
-def _routes(assembly):
-    assembly.function("Main", RECORD)
-    assembly.route("$default", "Main", is_two_way=True)
-    assembly.route("$disconnect", "Main")
+pytestmark = pytest.mark.usefixtures("recorded")
 
 
 @pytest.fixture
-def disconnects(assembly):
+def disconnects(recorded):
     """The DISCONNECT events that the function has got so far."""
-
-    def read():
-        path = assembly.asset("Main") / "disconnects"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    return read
+    return lambda: recorded("DISCONNECT")
 
 
 async def connect(running):

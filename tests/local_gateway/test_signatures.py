@@ -1,7 +1,9 @@
 """Calls to `@connections` are verified, and refused in AWS's words."""
 
+import asyncio
 import json
 import time
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -40,15 +42,15 @@ def refusal(headers, **request):
 
 
 @given(
-    path=st.text("abcXYZ019-_.~=@%+ /:éñ", max_size=40).map(lambda text: f"/live/@connections/{text}"),
+    # without slashes and dots, which botocore takes out of a path where they stand for nothing
+    path=st.text("abcXYZ019-_~=@%+ :éñ", max_size=40).map(
+        lambda text: quote(f"/live/@connections/{text}", safe="/@=%")
+    ),
     body=st.binary(max_size=100),
     credentials=st.sampled_from([PAIR, ROLE]),
     method=st.sampled_from(["GET", "POST", "DELETE"]),
 )
 def test_what_botocore_signs_is_accepted(path, body, credentials, method):
-    from urllib.parse import quote
-
-    path = quote(path.replace("//", "/").replace("/.", "/"), safe="/@=%")
     verify(signed(credentials, path=path, body=body, method=method), path=path, body=body, method=method)
 
 
@@ -174,8 +176,6 @@ async def test_an_unsigned_gateway_takes_anything(serve, recorded):
 
 
 async def test_boto3_raises_its_own_exceptions(serve, recorded):
-    import asyncio
-
     running = await serve()
     socket = await running.connect()
     await socket.send_str("hello")
