@@ -14,6 +14,9 @@ from .limits import LAMBDA_CONCURRENCY
 # Starting more processes than this at once makes none of them ready sooner. An event that waits for one is handed to
 # whichever environment is free first, so a burst of quick events is served by few processes and slow ones get one each.
 _STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
+# For so long an event waits for one of the environments that there are before another is started: a burst of quick
+# events is over sooner than a process is ready. Seconds.
+_PATIENCE = 0.02
 
 # AWS documents neither figure; a few minutes of idleness and some hours of life are what users see.
 IDLE_LIFE = 300.0  # seconds
@@ -53,6 +56,8 @@ class LambdaPool:
         self._recycle_after = recycle_after
         self._idle: list[LambdaProcess] = []  # the last used at the end, so that the rest can grow old
         self._waiting: deque[asyncio.Future[LambdaProcess]] = deque()
+        self._waiting_since = 0.0  # since when there has always been an event that waits
+        self._check: asyncio.TimerHandle | None = None
         self._starting: set[asyncio.Task[str | None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._all: set[LambdaProcess] = set()
@@ -77,6 +82,8 @@ class LambdaPool:
         if environment is None:
             began = time.monotonic()
             waiter: asyncio.Future[LambdaProcess] = asyncio.get_running_loop().create_future()
+            if not self._waiting:
+                self._waiting_since = began
             self._waiting.append(waiter)
             self._start_more()
             try:
@@ -106,6 +113,8 @@ class LambdaPool:
     async def close(self) -> None:
         """End every environment, whatever it is doing, and wait until all have gone."""
         self._is_closed = True
+        if self._check is not None:
+            self._check.cancel()
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -142,12 +151,21 @@ class LambdaPool:
 
     def _start_more(self) -> None:
         """Begin to start environments for the events that wait, a few at a time."""
+        waited = time.monotonic() - self._waiting_since
+        if self._all and self._waiting and waited < _PATIENCE:
+            if self._check is None:
+                self._check = asyncio.get_running_loop().call_later(_PATIENCE - waited, self._check_again)
+            return
         while (
             len(self._starting) < min(_STARTING_AT_ONCE, len(self._waiting))
             and len(self._all) + len(self._starting) < LAMBDA_CONCURRENCY
             and not self._is_closed
         ):
             self._begin()
+
+    def _check_again(self) -> None:
+        self._check = None
+        self._start_more()
 
     def _begin(self) -> asyncio.Task[str | None]:
         task = asyncio.create_task(self._start_one())
