@@ -19,7 +19,7 @@ def init_broadcaster(
     region: str | None = None,
     stage: str = "production",
     endpoint_url: str | None = None,
-    registry: Registry | None = None,
+    registry: Registry | str | None = None,
     sender: str | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,

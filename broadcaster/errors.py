@@ -11,6 +11,10 @@
 What happens to a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an exception.
 """
 
+TYPE_CHECKING = False  # as type checkers know it; importing typing would cost the Lambda's cold start
+if TYPE_CHECKING:
+    from .results import BroadcastResult
+
 
 class BroadcasterError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -29,7 +33,14 @@ class MessageError(BroadcasterError, ValueError):
 
 
 class RegistryError(BroadcasterError):
-    """The registry of connections could not be read or written; the cause is chained."""
+    """The registry of connections could not be read or written; the cause is chained.
+
+    Attributes:
+        result: of a broadcast, when a part of the list was read and sent to before this happened; else None, and then
+            nothing was sent.
+    """
+
+    result: "BroadcastResult | None" = None
 
 
 class RefusedError(BroadcasterError):

@@ -9,7 +9,8 @@ from .endpoint import resolve_endpoint
 from .errors import ClosedError, RegistryError
 from .messages import encode
 from .registries import Registry
-from .registries.memory import MemoryRegistry
+from .registries.choose import make_registry
+from .registries.listeners import Listeners
 from .results import BroadcastResult
 from .sender import make_sender
 
@@ -29,8 +30,9 @@ class Broadcaster:
         stage: the stage's bare name.
         endpoint_url: `https://host/stage` of a custom domain or a local gateway. Wins over `api_id`, and so does AWS's
             variable `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`.
-        registry: who is connected; without it, a `MemoryRegistry`, which suits a backend of one process. A registry
-            that is passed in is not closed by `close`.
+        registry: who is connected: a registry, which `close` leaves open, or the URL of one, `redis://host:6379/0`,
+            `rediss://…`, `dynamodb://table-name?region=us-east-1`. Without it, the variable `BROADCASTER_REGISTRY` or
+            a `MemoryRegistry`, which suits a backend of one process.
         sender: `"engine"` or `"boto3"` to choose what carries the posts; without it, boto3 where a proxy is in force.
         concurrency: requests in flight at once, for each broadcast.
         timeout: seconds for one request, and as many for opening a connection.
@@ -50,7 +52,7 @@ class Broadcaster:
         region: str | None = None,
         stage: str = "production",
         endpoint_url: str | None = None,
-        registry: Registry | None = None,
+        registry: Registry | str | None = None,
         sender: str | None = None,
         concurrency: int | None = None,
         timeout: float | None = None,
@@ -70,8 +72,7 @@ class Broadcaster:
             rate=rate,
             verify=verify,
         )
-        self._registry = MemoryRegistry() if registry is None else registry
-        self._owns_registry = registry is None
+        self._registry, self._owns_registry = make_registry(registry)
         self._is_closed = False
 
     def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
@@ -112,15 +113,20 @@ class Broadcaster:
         Raises:
             InvalidArgumentError: the channel or the event is no name. Nothing was sent.
             MessageError: `data` is not JSON, or too large. Nothing was sent.
-            RegistryError: the registry could not be read.
+            RegistryError: the registry could not be read. Nothing was sent, unless the error has a `result`: then a
+                part of a list of more than 1,000 was read and sent to, and the rest was not.
             RefusedError: API Gateway refuses everybody alike, or cannot be reached.
             ConfigurationError: there are no credentials to sign with. Nothing was sent.
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
         body = encode(channel, event, data)
-        result = self._sender.broadcast(self._registry.pages(channel), body, on_stale=self._remove_stale)
+        listeners = Listeners(self._registry.pages(channel))
+        result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
         _log().info("%s on %s: %d sent, %d failed, %d stale", event, channel, result.sent, result.failed, result.stale)
+        if listeners.error:
+            listeners.error.result = result
+            raise listeners.error
         return result
 
     def broadcast_admin_event(self, data: Any) -> BroadcastResult:

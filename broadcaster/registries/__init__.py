@@ -1,11 +1,20 @@
-"""Who is connected: the protocol that every registry speaks."""
+"""Who is connected: the protocol that every registry speaks.
+
+| registry | for | module |
+|---|---|---|
+| `MemoryRegistry` | a backend of one process | `memory` |
+| `RedisRegistry` | several processes or machines | `redis` |
+| `DynamoDBRegistry` | the same without a server, and shared with the Lambda | `dynamodb` |
+
+`make_registry` in `choose` makes one from a URL. Importing this package imports neither redis-py nor boto3.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-# No connection lives longer than two hours, so an entry of a little more can only be a leftover.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-ENTRY_LIFETIME = 2 * 3600 + 300  # seconds
+from .lifetime import ENTRY_LIFETIME
+
+__all__ = ["ENTRY_LIFETIME", "PAGE_SIZE", "Registry"]
 
 PAGE_SIZE = 1_000  # connection ids
 
@@ -13,28 +22,36 @@ PAGE_SIZE = 1_000  # connection ids
 class Registry(Protocol):
     """Keeps connection ids and the channels that each listens to. Every method is safe to call from any thread.
 
-    All methods but `close` raise `RegistryError` when the place where the entries live cannot be reached.
+    Ids and channel names are taken as they are given; `Broadcaster` checks them first. All methods but `close` raise
+    `RegistryError` when the place where the entries live cannot be reached, after a few seconds of trying; the next
+    call tries afresh.
     """
 
     def add(
         self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
     ) -> None:
-        """Record that a connection listens to `channels`, or to everything when that is None.
+        """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
 
-        What a connection listens to adds up over its registrations. Each one starts its `lifetime` (seconds) afresh.
+        What a connection listens to adds up over its registrations. Each starts the `lifetime` (seconds) of what it
+        names afresh. An entry is never listed for more than a second beyond its lifetime. When this raises, a part may
+        have been recorded; calling it again is safe.
         """
 
     def remove(self, connection_ids: Collection[str]) -> None:
-        """Forget these connections with all their channels; unknown ones are passed over."""
+        """Forget these connections with all their channels; unknown ones are passed over.
+
+        When this raises, a part may have been forgotten; calling it again is safe.
+        """
 
     def pages(self, channel: str) -> Iterator[list[str]]:
-        """Yield who listens to `channel` or to everything, each id once, in lists of at most 1,000.
+        """Yield who listens to `channel` or to everything, each id once, in non-empty lists of at most 1,000.
 
-        A connection that is added or removed meanwhile may be among them or not.
+        Whoever was added before the first page was asked for, and neither removed nor expired since, is among them.
+        One that is added or removed meanwhile may be or not. The registry may be written while it is read.
         """
 
     def count(self) -> int:
-        """Return the number of connections."""
+        """Return the number of connections that are registered for anything."""
 
     def close(self) -> None:
-        """Give back what the registry opened itself."""
+        """Give back what the registry opened itself; what was passed in stays open. More than once is fine."""

@@ -1,14 +1,20 @@
 """The registry of a backend that runs as one process: everything in memory, gone when the process ends."""
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterator
 
 from . import ENTRY_LIFETIME, PAGE_SIZE
+from .workers import sibling_sign, warn, worker_sign
 
 
 class MemoryRegistry:
     """Keeps connections in this process alone: other workers of the same server see none of them.
+
+    Says so with one warning on the logger `broadcaster` when there are signs of several workers: the usual variables
+    and command lines, like processes beside this one, or use in another process than the one it was made in.
 
     Args:
         clock: seconds that never go back; for tests.
@@ -21,11 +27,22 @@ class MemoryRegistry:
         self._channels: dict[str, set[str]] = {}  # of a connection; none for those that listen to everything alone
         self._members: dict[str, set[str]] = {}  # of a channel
         self._everything: set[str] = set()
+        self._pid = os.getpid()
+        self._has_looked_beside = False
+        self._has_warned = False
+        _all.add(self)
+        self._warn_once(worker_sign())
 
     def add(
         self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
     ) -> None:
-        """Record that a connection listens to `channels`, or to everything when that is None."""
+        """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
+
+        Starts the `lifetime` (seconds) of all that the connection is registered for afresh.
+        """
+        self._look_around()
+        if channels is not None and not channels:
+            return
         with self._lock:
             now = self._clock()
             self._drop_oldest_expired(now)
@@ -48,6 +65,7 @@ class MemoryRegistry:
 
         Costs about 50 ms under the lock for a million connections.
         """
+        self._look_around()
         with self._lock:
             now = self._clock()
             listening = self._everything | self._members.get(channel, set())
@@ -82,3 +100,41 @@ class MemoryRegistry:
             members.discard(connection_id)
             if not members:
                 del self._members[channel]
+
+    def _look_around(self) -> None:
+        if self._has_warned:
+            return
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._warn_once("it was made before this process was forked off, and is used in it")
+        elif not self._has_looked_beside:
+            # At the first use and not before: by then a server has started all its workers.
+            self._has_looked_beside = True
+            self._warn_once(sibling_sign())
+
+    def _warn_once(self, sign: str | None) -> None:
+        if sign and not self._has_warned:
+            self._has_warned = True
+            warn(sign)
+
+
+# A fork copies the lock as it is just then. Taking all of them around the fork leaves them free, and what they guard
+# whole, on both sides.
+_all: "weakref.WeakSet[MemoryRegistry]" = weakref.WeakSet()
+_held: list[threading.Lock] = []
+
+
+def _hold_all() -> None:
+    _held[:] = [registry._lock for registry in list(_all)]
+    for lock in _held:
+        lock.acquire()
+
+
+def _release_all() -> None:
+    for lock in _held:
+        lock.release()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold_all, after_in_parent=_release_all, after_in_child=_release_all)

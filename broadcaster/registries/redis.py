@@ -1,0 +1,228 @@
+"""The registry of a backend of several processes or machines: a Redis server, a cluster, or what speaks like one.
+
+Needs redis-py (`pip install "apigw-broadcaster[redis]"`) and Redis 5 or newer, Valkey included. How the entries lie in
+the server is told in `redis_keys`. Round trips and commands of each operation:
+
+| operation | round trips | commands |
+|---|---|---|
+| `add` | 1 | one script for the connection, one for each channel, one for the number of connections |
+| `remove` | 3 for each 1,000 ids | one for each id; two for each channel that has some of them; one for each id again |
+| `pages` | 2 and 1 more for each further 1,000 ids | as many scripts |
+| `count` | 1 | 1 |
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import ConfigurationError, RegistryError
+from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
+from .merged import each_once
+from .redis_keys import EVERYTHING, Keys
+from .redis_url import RedisTarget, parse_redis_url
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.cluster import RedisCluster
+
+    Client: TypeAlias = Redis | RedisCluster
+
+DEFAULT_PREFIX = "broadcaster"
+
+CONNECT_TIMEOUT = 1.0  # seconds
+SOCKET_TIMEOUT = 2.0  # seconds for one answer
+# After the first attempt, 50 to 500 ms apart: a server that restarts within a second is not noticed.
+RETRIES = 3
+
+_BATCH = 1_000  # connection ids
+
+
+class RedisRegistry:
+    """Keeps connections in Redis, where every process and machine that uses the same server and prefix sees them.
+
+    A server that cannot be reached is tried for a few seconds by every call, so nothing has to be restarted when it is
+    back. What a restart without persistence forgets is registered again as the browsers register again. The clocks of
+    the machines that share a registry should agree within a minute.
+
+    Args:
+        server: a URL, `redis://[user:password@]host[:port][/db][?options]` or `rediss://` for TLS, with the options of
+            `redis_url`; connected to at the first use. Or a `redis.Redis` or `redis.cluster.RedisCluster`, which is
+            never closed here and keeps its own timeouts and retries.
+        prefix: what all keys start with; wins over the URL's.
+        clock: seconds since the epoch; for tests.
+
+    Raises:
+        ConfigurationError: the URL or the prefix is malformed, or redis-py is not installed.
+    """
+
+    def __init__(
+        self, server: "str | Client", *, prefix: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        target = parse_redis_url(server) if isinstance(server, str) else None
+        self._owned = target is not None
+        self._open = partial(_connect, target) if target else partial(_same, server)
+        self._client: Client | None = None
+        self._keys = Keys(prefix or (target and target.prefix) or DEFAULT_PREFIX)
+        self._name = str(target or type(server).__name__)
+        self._clock = clock
+        self._errors = _errors()
+
+    def __repr__(self) -> str:
+        return f"RedisRegistry({self._name!r})"
+
+    def add(
+        self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
+    ) -> None:
+        """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
+
+        One round trip. How to remove the connection is written first, so nothing is left that could not be removed.
+        """
+        names = [EVERYTHING] if channels is None else list(dict.fromkeys(channels))
+        if not names:
+            return
+        now = self._clock()
+        time_to_live = redis_keys.time_to_live(lifetime)
+        entry = (time_to_live, now, now + lifetime, connection_id)
+        commands = [_script(redis_keys.REMEMBER, [self._keys.connection(connection_id)], time_to_live, *names)]
+        commands += [
+            _script(redis_keys.JOIN, self._keys.channel(name), *entry, redis_keys.PURGE_PER_ADD) for name in names
+        ]
+        commands.append(_script(redis_keys.COUNT_IN, [self._keys.connections], *entry))
+        self._run(f"register connection {connection_id!r}", commands)
+
+    def remove(self, connection_ids: Collection[str]) -> None:
+        """Forget these connections with all their channels; unknown ones are passed over.
+
+        Three round trips for each 1,000 of them.
+        """
+        ids = list(connection_ids)
+        for start in range(0, len(ids), _BATCH):
+            self._remove(ids[start : start + _BATCH])
+
+    def pages(self, channel: str) -> Iterator[list[str]]:
+        """Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000.
+
+        Holds two pages in memory however many there are. One round trip for each page.
+        """
+        return each_once(self._sorted_pages(channel), self._sorted_pages(EVERYTHING))
+
+    def count(self) -> int:
+        """Return the number of connections that have not expired."""
+        [number] = self._run(
+            "count the connections", [("ZCOUNT", self._keys.connections, f"({self._clock()!r}", "+inf")]
+        )
+        return int(number)
+
+    def close(self) -> None:
+        """Close the connections to the server, unless the client was passed in; the next use opens them again."""
+        client, self._client = self._client, None
+        if client is not None and self._owned:
+            client.close()
+
+    def _remove(self, ids: list[str]) -> None:
+        what = f"remove {len(ids)} connections"
+        found = self._run(what, [("SMEMBERS", self._keys.connection(connection_id)) for connection_id in ids])
+        channels = [[_text(name) for name in names] for names in found]
+        members: dict[str, list[str]] = {}
+        for connection_id, names in zip(ids, channels, strict=True):
+            for name in names:
+                members.setdefault(name, []).append(connection_id)
+        commands: list[tuple[Any, ...]] = [
+            ("ZREM", key, *gone) for name, gone in members.items() for key in self._keys.channel(name)
+        ]
+        self._run(what, [*commands, ("ZREM", self._keys.connections, *ids)])
+        # Last, and only the channels that were seen: of one that is registered meanwhile, the way to remove it stays.
+        self._run(
+            what,
+            [
+                ("SREM", self._keys.connection(connection_id), *names)
+                for connection_id, names in zip(ids, channels, strict=True)
+                if names
+            ],
+        )
+
+    def _sorted_pages(self, channel: str) -> Iterator[list[str]]:
+        keys = self._keys.channel(channel)
+        start = "-"
+        while True:
+            arguments = (self._clock(), start, PAGE_SIZE, redis_keys.PURGE_PER_PAGE)
+            [(dropped, page)] = self._run("list the connections", [_script(redis_keys.PAGE, keys, *arguments)])
+            if int(dropped) >= redis_keys.PURGE_PER_PAGE:
+                continue  # there may be more that have expired, in this page too
+            page = [_text(connection_id) for connection_id in page]
+            yield page
+            if len(page) < PAGE_SIZE:
+                return
+            start = f"({page[-1]}"
+
+    def _run(self, what: str, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Send all commands at once and return their answers.
+
+        Raises:
+            RegistryError: the server cannot be reached, or refused one of them.
+        """
+        if not commands:
+            return []
+        try:
+            with self._connected().pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                return pipeline.execute()
+        except self._errors as error:
+            # What redis-py puts before this names the whole command.
+            reason = str(error).rpartition("of pipeline caused error: ")[2]
+            raise RegistryError(f"{self!r} could not {what}: {reason}") from error
+
+    def _connected(self) -> "Client":
+        # No lock, which a fork could leave locked: of two clients that are made at once one is dropped unused.
+        client = self._client
+        if client is None:
+            client = self._client = self._open()
+        return client
+
+
+def _script(script: str, keys: Collection[str], *arguments: Any) -> tuple[Any, ...]:
+    return "EVAL", script, len(keys), *keys, *arguments
+
+
+def _same(client: Any) -> Any:
+    return client
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    try:
+        from redis.exceptions import RedisClusterException, RedisError
+    except ImportError as error:
+        raise ConfigurationError(
+            'a Redis registry needs redis-py, which is not installed; pip install "apigw-broadcaster[redis]"'
+        ) from error
+    return RedisError, RedisClusterException, OSError
+
+
+def _connect(target: RedisTarget) -> "Client":
+    """Return a client for the server. One for a cluster asks it for its nodes at once."""
+    import redis
+    from redis.backoff import ExponentialWithJitterBackoff
+    from redis.retry import Retry
+
+    options: dict[str, Any] = {
+        "host": target.host,
+        "port": target.port,
+        "username": target.username,
+        "password": target.password,
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": SOCKET_TIMEOUT,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+    }
+    if target.is_tls:
+        options |= {"ssl": True, **target.tls_options}
+    if target.is_cluster:
+        return redis.cluster.RedisCluster(**options)
+    # A server that has become a replica refuses writes until the address is looked up afresh.
+    return redis.Redis(db=target.db, retry_on_error=[redis.exceptions.ReadOnlyError], **options)

@@ -1,0 +1,114 @@
+"""Where the Redis registry keeps what: the names of its keys and the scripts that change them, without I/O.
+
+| key | type | holds |
+|---|---|---|
+| `broadcaster:{channel:admin}:ids` | sorted set, each score 0 | who listens to `admin`, in the lasting order of ids |
+| `broadcaster:{channel:admin}:expiry` | sorted set | the same ids, scored with the second at which each expires |
+| `broadcaster:{everything}:ids` and `:expiry` | the same | who listens to everything |
+| `broadcaster:connection:<id>` | set | the channels of a connection, `*` for everything |
+| `broadcaster:connections` | sorted set | every connection, scored with the second at which it expires |
+
+What is in braces is the part of a key that a cluster hashes, so the two keys of a channel are on one node and every
+script touches one node alone. Braces can be neither in a channel name nor in a prefix.
+
+There is no background job. Every script first drops expired ids from what it touches, and every key has a time to live
+a minute beyond the last entry in it.
+"""
+
+from typing import Final
+
+from ..errors import ConfigurationError
+
+EVERYTHING: Final = "*"  # among channel names; no channel can have this name
+
+# How many expired ids a script drops at most, so that none of them keeps the server busy for long: about 1 ms.
+PURGE_PER_PAGE: Final = 1_000
+PURGE_PER_ADD: Final = 100
+
+_KEY_SLACK: Final = 60  # seconds
+_PREFIX_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/")
+
+
+class Keys:
+    """The names of the keys under one prefix.
+
+    Raises:
+        ConfigurationError: the prefix is not 1 to 100 of `A-Z a-z 0-9 _ - . : /`.
+    """
+
+    __slots__ = ("_prefix", "connections")
+
+    def __init__(self, prefix: str) -> None:
+        if not isinstance(prefix, str) or not 1 <= len(prefix) <= 100 or not _PREFIX_CHARACTERS.issuperset(prefix):
+            raise ConfigurationError(
+                f"prefix {prefix!r:.120} cannot start the keys of a registry; give 1 to 100 of A-Z a-z 0-9 _ - . : /"
+            )
+        self._prefix = prefix
+        self.connections = f"{prefix}:connections"
+
+    def channel(self, channel: str) -> tuple[str, str]:
+        """Return the two keys of a channel, or of `EVERYTHING`: ids and expiry."""
+        tag = "everything" if channel == EVERYTHING else f"channel:{channel}"
+        start = f"{self._prefix}:{{{tag}}}"
+        return f"{start}:ids", f"{start}:expiry"
+
+    def connection(self, connection_id: str) -> str:
+        return f"{self._prefix}:connection:{connection_id}"
+
+
+def time_to_live(lifetime: float) -> int:
+    """Return how long a key has to live, in milliseconds, whose last entry lives for `lifetime` seconds."""
+    return int((lifetime + _KEY_SLACK) * 1000)
+
+
+_LIVE_AT_LEAST = """
+local function live_at_least(key, milliseconds)
+    if redis.call('PTTL', key) < tonumber(milliseconds) then redis.call('PEXPIRE', key, milliseconds) end
+end
+"""
+
+# KEYS: the connection's set. ARGV: the key's milliseconds to live, channels...
+REMEMBER: Final = (
+    _LIVE_AT_LEAST
+    + """
+redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+live_at_least(KEYS[1], ARGV[1])
+"""
+)
+
+# KEYS: ids, expiry. ARGV: the keys' milliseconds to live, now, when the id expires, the id, how many to drop at most
+JOIN: Final = (
+    _LIVE_AT_LEAST
+    + """
+local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[2], 'LIMIT', 0, ARGV[5])
+if #expired > 0 then
+    redis.call('ZREM', KEYS[1], unpack(expired))
+    redis.call('ZREM', KEYS[2], unpack(expired))
+end
+redis.call('ZADD', KEYS[1], 0, ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
+live_at_least(KEYS[1], ARGV[1])
+live_at_least(KEYS[2], ARGV[1])
+"""
+)
+
+# KEYS: all connections. ARGV: the key's milliseconds to live, now, when the id expires, the id
+COUNT_IN: Final = (
+    _LIVE_AT_LEAST
+    + """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+live_at_least(KEYS[1], ARGV[1])
+"""
+)
+
+# KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id"), ids in a page, how many to drop at most
+# Returns how many were dropped, and a page. If that is as many as allowed there may be more, and some in the page.
+PAGE: Final = """
+local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])
+if #expired > 0 then
+    redis.call('ZREM', KEYS[1], unpack(expired))
+    redis.call('ZREM', KEYS[2], unpack(expired))
+end
+return {#expired, redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], '+', 'LIMIT', 0, ARGV[3])}
+"""
