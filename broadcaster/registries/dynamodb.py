@@ -96,7 +96,7 @@ class DynamoDBRegistry:
         self._region = region
         self._endpoint_url = endpoint_url
         self._given = client
-        self._made: tuple[int, Any] | None = None
+        self._clients: dict[int, Any] = {}  # by process
         self._clock = clock
         self._calls = Calls(self._client, table, self._name, waiting)
 
@@ -151,9 +151,9 @@ class DynamoDBRegistry:
 
     def close(self) -> None:
         """Close the connections to DynamoDB, unless the client was passed in; the next use opens them again."""
-        made, self._made = self._made, None
-        if made is not None:
-            made[1].close()
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
 
     def _sorted_pages(self, channel: str) -> Iterator[list[str]]:
         query = dynamodb_rows.listeners_query(channel, now=self._clock())
@@ -190,12 +190,13 @@ class DynamoDBRegistry:
     def _client(self) -> Any:
         if self._given is not None:
             return self._given
-        # No lock, which a fork could leave locked: of two clients that are made at once one is dropped unused. Nor are
-        # connections shared with the process that this one was forked from.
-        made, pid = self._made, os.getpid()
-        if made is None or made[0] != pid:
-            made = self._made = (pid, make_client(self._region, self._endpoint_url, connections=_CONCURRENCY))
-        return made[1]
+        # Connections are not shared with the process that this one was forked from.
+        client = self._clients.get(os.getpid())
+        if client is None:
+            # No lock, which a fork could leave locked: of clients that are made at once all but one go unused.
+            made = make_client(self._region, self._endpoint_url, connections=_CONCURRENCY)
+            client = self._clients.setdefault(os.getpid(), made)
+        return client
 
 
 def _batches(writes: list[Write]) -> list[list[Write]]:

@@ -62,7 +62,7 @@ class RedisRegistry:
         target = parse_redis_url(server) if isinstance(server, str) else None
         self._owned = target is not None
         self._open = partial(_connect, target) if target else partial(_same, server)
-        self._client: Client | None = None
+        self._clients: dict[str, Client] = {}
         self._keys = Keys(prefix or (target and target.prefix) or DEFAULT_PREFIX)
         self._name = str(target or type(server).__name__)
         self._clock = clock
@@ -116,7 +116,7 @@ class RedisRegistry:
 
     def close(self) -> None:
         """Close the connections to the server, unless the client was passed in; the next use opens them again."""
-        client, self._client = self._client, None
+        client = self._clients.pop("client", None)
         if client is not None and self._owned:
             client.close()
 
@@ -175,10 +175,10 @@ class RedisRegistry:
             raise RegistryError(f"{self!r} could not {what}: {reason}") from error
 
     def _connected(self) -> "Client":
-        # No lock, which a fork could leave locked: of two clients that are made at once one is dropped unused.
-        client = self._client
+        client = self._clients.get("client")
         if client is None:
-            client = self._client = self._open()
+            # No lock, which a fork could leave locked: of clients that are made at once all but one go unused.
+            client = self._clients.setdefault("client", self._open())
         return client
 
 

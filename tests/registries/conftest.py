@@ -14,14 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
 import pytest
 import redis
 import trustme
-from botocore.config import Config
 
 from broadcaster.registries import dynamodb_rows
 from broadcaster.registries.dynamodb import DynamoDBRegistry
+from broadcaster.registries.dynamodb_calls import make_client
 from broadcaster.registries.memory import MemoryRegistry
 from broadcaster.registries.redis import RedisRegistry
 
@@ -181,21 +180,12 @@ def redis_cluster(tmp_path_factory, _redis_is_installed):
         client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
     for node in nodes[1:]:
         clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port)
-    wait_until(
-        lambda: all(
-            "cluster_state:ok" in str(client.execute_command("CLUSTER INFO")) or _state(client) == "ok"
-            for client in clients
-        )
-    )
+    wait_until(lambda: all(client.execute_command("CLUSTER INFO")["cluster_state"] == "ok" for client in clients))
     for client in clients:
         client.close()
     yield nodes[0].url + "?cluster=true"
     for node in nodes:
         node.stop()
-
-
-def _state(client):
-    return client.execute_command("CLUSTER INFO")["cluster_state"]
 
 
 # ------------------------------------------------------------------------------------------------------------- DynamoDB
@@ -222,27 +212,35 @@ def dynamodb_url():
     process.stdout.close()
 
 
-@pytest.fixture
-def _aws_keys(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+@pytest.fixture(scope="session", autouse=True)
+def _aws_keys():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.delenv("AWS_SESSION_TOKEN", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb_client(dynamodb_url, _aws_keys):
+    """A client as the registry makes it; making one takes longer than most tests."""
+    client = make_client(REGION, dynamodb_url, connections=16)
+    yield client
+    client.close()
 
 
 @pytest.fixture
-def table(dynamodb_url, _aws_keys):
+def table(dynamodb_client):
     """The name of a fresh table, made as the stack makes it."""
     name = f"connections-{uuid4().hex}"
-    client = boto3.client("dynamodb", region_name=REGION, endpoint_url=dynamodb_url, config=Config(connect_timeout=5))
-    client.create_table(
+    dynamodb_client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
     )
     yield name
-    client.delete_table(TableName=name)
-    client.close()
+    dynamodb_client.delete_table(TableName=name)
 
 
 class Gate:
@@ -328,8 +326,8 @@ class Store:
         self._made.append(registry)
         return registry
 
-    def fill(self, registry, connection_ids, channels):
-        """Register many, faster than one at a time where that is slow."""
+    def fill(self, registry, connection_ids, channels, *, is_removable=True):
+        """Register many, faster than one at a time where that is slow; what need not be removed faster still."""
         for connection_id in connection_ids:
             registry.add(connection_id, channels)
 
@@ -339,12 +337,13 @@ class Store:
 
 
 class DynamoDBStore(Store):
-    def fill(self, registry, connection_ids, channels):
+    def fill(self, registry, connection_ids, channels, *, is_removable=True):
         names = ["*"] if channels is None else channels
         writes = [
             write
             for connection_id in connection_ids
             for write in dynamodb_rows.puts(connection_id, names, now=registry._clock(), lifetime=60)
+            if is_removable or "#" not in write["PutRequest"]["Item"]["sk"]["S"]
         ]
         registry._write("fill the table", writes)
 
@@ -360,9 +359,7 @@ def store(request):
         url = url if cluster else url.url
         store = Store(lambda clock: RedisRegistry(url, prefix=prefix, clock=clock), is_shared=True)
     else:
-        table, url = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_url")
-        store = DynamoDBStore(
-            lambda clock: DynamoDBRegistry(table, region=REGION, endpoint_url=url, clock=clock), is_shared=True
-        )
+        table, client = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_client")
+        store = DynamoDBStore(lambda clock: DynamoDBRegistry(table, client=client, clock=clock), is_shared=True)
     yield store
     store.close()

@@ -119,7 +119,7 @@ def test_a_removed_connection_may_register_again(registry):
 
 
 def test_many_are_removed_at_once(registry, store):
-    ids = [f"{number}=" for number in range(60)]
+    ids = [f"{number}=" for number in range(30)]
     store.fill(registry.registry, ids, ["admin", "logs"])
     registry.remove(ids[10:])
     assert registry.listening("admin") == registry.listening("logs") == set(ids[:10])
@@ -161,8 +161,8 @@ def test_what_has_expired_can_be_removed_and_registered_again(registry, clock):
 
 def test_pages_hold_at_most_a_thousand_ids(registry, store):
     ids = [f"{number:04}=" for number in range(1_050)]
-    store.fill(registry.registry, ids[:600], ["admin"])
-    store.fill(registry.registry, ids[500:], None)
+    store.fill(registry.registry, ids[:600], ["admin"], is_removable=False)
+    store.fill(registry.registry, ids[500:], None, is_removable=False)
     pages = registry.pages("admin")
     assert [len(page) for page in pages] == [1_000, 50]
     assert sorted(connection_id for page in pages for connection_id in page) == ids
@@ -170,11 +170,12 @@ def test_pages_hold_at_most_a_thousand_ids(registry, store):
 
 def test_it_may_be_written_while_it_is_listed(registry, store):
     ids = [f"{number:04}=" for number in range(1_020)]
-    store.fill(registry.registry, ids, ["admin"])
+    store.fill(registry.registry, ids[:5], ["admin"])
+    store.fill(registry.registry, ids[5:], ["admin"], is_removable=False)
     seen = []
     for page in registry.registry.pages("admin"):
         seen += page
-        registry.remove(page[:5])
+        registry.remove(ids[:5])
         registry.add(page[5], ["admin"])
         registry.add(f"new-{page[0]}", ["admin"])
     assert len(seen) == len(set(seen))
@@ -182,7 +183,7 @@ def test_it_may_be_written_while_it_is_listed(registry, store):
 
 
 def test_every_name_that_may_come_up_is_kept_apart(registry):
-    names = ["a", "A", "a:b", "a/b", "a;b", "a.b", "a,b", "a@b", "a=b", "*"[:0] + "_", "ids", "everything", "x" * 200]
+    names = ["a", "A", "a:b", "a/b", "a;b", "a.b", "a,b", "a@b", "a=b", "_", "ids", "everything", "x" * 200]
     ids = ["-", "_", "=", "a-_=", "A" * 128]
     for connection_id in ids:
         registry.add(connection_id, names)
