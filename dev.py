@@ -129,8 +129,8 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, **quiet, "PATH": path, "VIRTUAL_ENV": str(VENV), "PYTHONUNBUFFERED": "1", **more}
 
 
-def call(command: Sequence[str | Path]) -> int:
-    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+def call(command: Sequence[str | Path], **variables: str) -> int:
+    return subprocess.run(command, cwd=ROOT, env=environment(**variables), check=False).returncode
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
@@ -153,23 +153,32 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
         gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", str(options.port)]
         gateway, lines = processes.enter_context(started("The local gateway", gateway_command, 2, log, **key))
         websocket, connections = (line.split()[1] for line in lines)
-        points_here = {"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections, "WEBSOCKET_API_ID": "local"}
+        points_here = {
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections,
+            "WEBSOCKET_API_ID": "local",
+            "WEBSOCKET_URL": websocket,
+        }
+        login = {"DEMO_PASSWORD": secrets.token_urlsafe(9)}
         backend_command = ["-m", "examples.backend", "--port", str(options.backend_port)]
+        if options.simulate is not None:
+            backend_command += ["--simulate", options.simulate]
         backend, lines = processes.enter_context(
-            started("The example backend", backend_command, 1, log, **key, **points_here)
+            started("The example backend", backend_command, 1, log, **key, **points_here, **login)
         )
         url = lines[0].split()[1]
         if options.once:
-            return call([PYTHON, "-m", "examples.tour", "--websocket", websocket, "--backend", url])
+            return call([PYTHON, "-m", "examples.tour", "--websocket", websocket, "--backend", url], **login)
+        user = f"demo:{login['DEMO_PASSWORD']}"
         print(f"""
+  dashboard    {url}/#{user}
   WebSocket    {websocket}
   backend      {url}
 
 Watch with     npx wscat -c {websocket}
   then say     {{"action":"subscribe","channel":"admin"}}
-Register it    curl -X POST {url}/websocket/register -H 'content-type: application/json' \\
+Register it    curl -u {user} -X POST {url}/websocket/register -H 'content-type: application/json' \\
                  -d '{{"connection_id":"the id that wscat showed"}}'
-Send an event  curl -X POST {url}/runs -H 'content-type: application/json' -d '{{"run_name":"My Workflow"}}'
+Send an event  curl -u {user} -X POST {url}/runs -H 'content-type: application/json' -d '{{"run_name":"My Workflow"}}'
 
 For a front end, in .env.local:
 NEXT_PUBLIC_PUSHER_KEY={websocket}
@@ -271,6 +280,7 @@ def main() -> int:
         sub.set_defaults(command=command)
         if command is run:
             sub.add_argument("--once", action="store_true", help="play one event through the whole path and end")
+            sub.add_argument("--simulate", metavar="SPEED", help="simulate runs for the dashboard, e.g. at speed 1")
             sub.add_argument("--port", type=int, default=8001, help="of the gateway (default: %(default)s)")
             sub.add_argument("--backend-port", type=int, default=8000, help="of the backend (default: %(default)s)")
     options, rest = parser.parse_known_args()

@@ -1,12 +1,14 @@
 """Play the whole path by itself: connect, subscribe, register, broadcast, and see the event arrive.
 
-`python -m examples.tour --websocket ws://… --backend http://…` shows frames as wscat does and ends with 0 when the
-event has arrived; otherwise it says which step failed and ends with 1.
+`python -m examples.tour --websocket ws://… --backend http://…`, with the backend's `DEMO_PASSWORD` in the environment,
+shows frames as wscat does and ends with 0 when the event has arrived; otherwise it says which step failed and ends
+with 1.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
@@ -20,7 +22,11 @@ class StepFailed(Exception):
 
 
 async def tour(websocket_url: str, backend_url: str) -> None:
-    async with aiohttp.ClientSession() as session:
+    # The jar takes cookies of bare addresses too, such as 127.0.0.1.
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        credentials = {"user": "demo", "password": os.environ.get("DEMO_PASSWORD", "")}
+        await post(session, f"{backend_url}/session", credentials)
+
         print(f"connecting to {websocket_url}")
         async with session.ws_connect(websocket_url) as socket:
             await say(socket, {"action": "subscribe", "channel": "admin"})

@@ -17,6 +17,8 @@ from broadcaster import (
     register_connection,
 )
 
+from . import dashboard, history, login, traffic
+
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -25,11 +27,14 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         region=os.environ["AWS_REGION"],
         stage=os.environ.get("WEBSOCKET_STAGE", "production"),
     )
-    yield
+    with traffic.running():
+        yield
     close_broadcaster()
 
 
-app = FastAPI(title="Example backend", lifespan=lifespan)
+# Without the generated pages of documentation, which load scripts from another host.
+app = FastAPI(title="Example backend", lifespan=lifespan, docs_url=None, redoc_url=None)
+login.install(app)
 
 
 class Registration(BaseModel):
@@ -42,8 +47,8 @@ class Run(BaseModel):
 
 
 @app.post("/websocket/register", status_code=204)
-def register(registration: Registration) -> None:
-    """Take in a browser's connection id. Put your own login in front: who is registered receives your events."""
+def register(registration: Registration, _: login.SignedIn) -> None:
+    """Take in a browser's connection id. The login in front is the lock: who is registered receives the events."""
     try:
         register_connection(registration.connection_id, channels=registration.channels)
     except InvalidArgumentError as error:
@@ -51,6 +56,13 @@ def register(registration: Registration) -> None:
 
 
 @app.post("/runs")
-def start_run(run: Run) -> BroadcastResult:
+def start_run(run: Run, _: login.SignedIn) -> BroadcastResult:
     """Start a run, which here only tells everybody that it has started."""
-    return broadcast_admin_event({"type": "run_started", "thread_id": uuid4().hex[:6], "run_name": run.run_name})
+    event = {"type": "run_started", "thread_id": uuid4().hex[:6], "run_name": run.run_name}
+    history.record(event)
+    return broadcast_admin_event(event)
+
+
+app.include_router(history.router)
+app.include_router(traffic.router)
+dashboard.install(app)  # last, because it also serves whatever path nobody else does
