@@ -11,7 +11,21 @@ from constructs import Construct
 
 from stacks.access_log import AccessLog
 from stacks.findings import accept_finding
-from stacks.settings import Settings, Throttle
+from stacks.settings import Settings
+from stacks.values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
+
+# Why the routes need no authorizer, by how connections are registered and subscriptions authorized.
+_LOCKS = {
+    (BACKEND, SIGNATURE): (
+        "Anyone may connect, as in the guide, and hears nothing: only connections that the backend has registered "
+        "under the application's own login receive events."
+    ),
+    (DYNAMODB, SIGNATURE): (
+        "Anyone may connect and hears nothing: to channels that are not listed as public the function admits only "
+        "subscriptions that the backend has signed under the application's own login."
+    ),
+    (DYNAMODB, NO_AUTH): "Whoever deployed this chose auth=none, and was warned: every event is public.",
+}
 
 
 class Gateway(Construct):
@@ -26,10 +40,11 @@ class Gateway(Construct):
             description=settings.description,
             route_selection_expression="$request.body.action",
         )
-        self._add_route("$connect", function)
-        self._add_route("$disconnect", function)
+        lock = _LOCKS[settings.registry, settings.auth]
+        self._add_route("$connect", function, lock)
+        self._add_route("$disconnect", function, lock)
         # With a route response the Lambda answers a client by returning; without one what it returns is dropped.
-        self._add_route("$default", function, return_response=True)
+        self._add_route("$default", function, lock, return_response=True)
         self.stage = apigateway.WebSocketStage(
             self,
             "Stage",
@@ -47,7 +62,7 @@ class Gateway(Construct):
                 "the deployment fail. The function logs every event itself.",
             )
 
-    def _add_route(self, key: str, function: lambda_.IFunction, *, return_response: bool = False) -> None:
+    def _add_route(self, key: str, function: lambda_.IFunction, lock: str, *, return_response: bool = False) -> None:
         # An integration object of its own for each route: up to aws-cdk-lib 2.269 a shared one gave only the first
         # route permission to invoke the function.
         word = key.removeprefix("$").capitalize()
@@ -56,12 +71,7 @@ class Gateway(Construct):
             integration=WebSocketLambdaIntegration(f"{word}Integration", function),
             return_response=return_response or None,
         )
-        accept_finding(
-            route,
-            "AwsSolutions-APIG4",
-            "Anyone may connect, as in the guide, and hears nothing: only connections that the backend has registered "
-            "under the application's own login receive events.",
-        )
+        accept_finding(route, "AwsSolutions-APIG4", lock)
 
     def _access_log(self, settings: Settings) -> apigateway.IAccessLogSettings | None:
         if not settings.access_logs:

@@ -6,9 +6,12 @@ from aws_cdk import CfnOutput, Stack
 
 from stacks.connection_access import BackendAccess
 from stacks.gateway import Gateway
+from stacks.gateway_registration import GatewayRegistration
 
 
-def add_outputs(stack: Stack, *, gateway: Gateway, backend_access: BackendAccess) -> None:
+def add_outputs(
+    stack: Stack, *, gateway: Gateway, backend_access: BackendAccess, registration: GatewayRegistration | None
+) -> None:
     """Add the stack's outputs. Their keys are read by programs (`cdk deploy --outputs-file`): do not rename them."""
     url = gateway.stage.url
     outputs = {
@@ -24,5 +27,12 @@ def add_outputs(stack: Stack, *, gateway: Gateway, backend_access: BackendAccess
             "A line for the .env.local of the front end",
         ),
     }
+    if registration:
+        table = registration.table.table.table_name
+        outputs["RegistryTable"] = (table, "The DynamoDB table of who listens to what")
+        outputs["RegistryUrl"] = (f"dynamodb://{table}?region={stack.region}", "init_broadcaster(registry=...)")
+        if registration.secret:
+            arn = registration.secret.secret.secret_arn
+            outputs["SubscriptionSecretArn"] = (arn, "init_broadcaster(secret=...)")
     for key, (value, description) in outputs.items():
         CfnOutput(stack, key, value=value, description=description)

@@ -1,4 +1,5 @@
-"""The stack: one API, one function, the access to the API's connections, the outputs."""
+"""The stack: one API, one function, the access to the API's connections, the table if the gateway registers,
+the outputs."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from constructs import Construct
 
 from stacks.connection_access import BackendAccess, HandlerAccess
 from stacks.gateway import Gateway
+from stacks.gateway_registration import GatewayRegistration
 from stacks.handler_function import HandlerFunction
 from stacks.lambda_asset import PROJECT
 from stacks.outputs import add_outputs
 from stacks.settings import Settings
+from stacks.values import BACKEND
 
 
 class WebSocketStack(Stack):
@@ -23,6 +26,16 @@ class WebSocketStack(Stack):
         super().__init__(scope, settings.name, analytics_reporting=False)
         handler = HandlerFunction(self, "Handler", settings=settings, project=project)
         gateway = Gateway(self, "Gateway", settings=settings, function=handler.function)
-        HandlerAccess(self, "HandlerAccess", gateway=gateway, role=handler.role)
         backend_access = BackendAccess(self, "BackendAccess", gateway=gateway)
-        add_outputs(self, gateway=gateway, backend_access=backend_access)
+        if settings.allowed_origins:
+            handler.function.add_environment("ALLOWED_ORIGINS", ",".join(settings.allowed_origins))
+        registration = None
+        if settings.registry == BACKEND:
+            # Here the function tells subscribers their connection id; where it registers them, it posts to nobody.
+            HandlerAccess(self, "HandlerAccess", gateway=gateway, role=handler.role)
+        else:
+            registration = GatewayRegistration(
+                self, "Registration", settings=settings, function=handler.function, role=handler.role
+            )
+            backend_access.policy.add_statements(*registration.access())
+        add_outputs(self, gateway=gateway, backend_access=backend_access, registration=registration)

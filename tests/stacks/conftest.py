@@ -63,7 +63,7 @@ def default_template(default_template_path: Path) -> Template:
 
 @pytest.fixture(scope="session")
 def changed_template_path(template_path: Callable[..., Path]) -> Path:
-    """The template where every setting differs from its default."""
+    """The template where every setting differs from its default, but the public channels, which go with signatures."""
     return template_path(
         name="other-name",
         description="Another API",
@@ -73,12 +73,29 @@ def changed_template_path(template_path: Callable[..., Path]) -> Path:
         log_retention_days="3",
         access_logs="true",
         throttle="100.5/200",
+        allowed_origins="https://app.example.com,http://localhost:3000",
+        registry="dynamodb",
+        auth="none",
+        point_in_time_recovery="true",
+        keep_table="true",
     )
 
 
 @pytest.fixture(scope="session")
 def changed_template(changed_template_path: Path) -> Template:
     template: Template = json.loads(changed_template_path.read_text("utf-8"))
+    return template
+
+
+@pytest.fixture(scope="session")
+def registering_template_path(template_path: Callable[..., Path]) -> Path:
+    """The template where the gateway registers connections, and the rest is as it is by default."""
+    return template_path(registry="dynamodb", public_channels="news,public-*")
+
+
+@pytest.fixture(scope="session")
+def registering_template(registering_template_path: Path) -> Template:
+    template: Template = json.loads(registering_template_path.read_text("utf-8"))
     return template
 
 

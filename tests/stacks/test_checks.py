@@ -10,7 +10,7 @@ from cfnlint.api import lint_file
 CONNECTIONS = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<GatewayApi4EDF2151>"
 
 
-@pytest.mark.parametrize("which", ["default_template_path", "changed_template_path"])
+@pytest.mark.parametrize("which", ["default_template_path", "registering_template_path", "changed_template_path"])
 def test_cfn_lint_finds_nothing(which, request):
     assert lint_file(request.getfixturevalue(which)) == []
 
@@ -68,6 +68,23 @@ def test_cdk_nag_finds_what_the_stack_accepts_with_a_reason_and_nothing_else(nag
         (f"IAM5[Resource::{CONNECTIONS}/production/GET/@connections/*]", "clearstar-websocket/BackendAccess/Policy"),
         (f"IAM5[Resource::{CONNECTIONS}/production/DELETE/@connections/*]", "clearstar-websocket/BackendAccess/Policy"),
     }
+
+
+def test_where_the_gateway_registers_two_more_are_accepted_and_the_function_has_no_star(nag_report):
+    report = nag_report(registry="dynamodb")
+    assert report["violations"] == []
+    found = accepted(report)
+    assert {("DDB3", "Table"), ("SMG4", "Secret")} <= {(rule, path.rpartition("/")[2]) for rule, path in found}
+    assert {path for rule, path in found if rule.startswith("IAM5")} == {"clearstar-websocket/BackendAccess/Policy"}
+    reasons = {finding["reason"] for finding in report["suppressedViolations"] if "APIG4" in finding["ruleName"]}
+    assert len(reasons) == 1
+    assert "signed" in reasons.pop()
+
+
+def test_with_point_in_time_recovery_and_without_signatures_there_is_nothing_more_to_accept(nag_report):
+    report = nag_report(registry="dynamodb", auth="none", point_in_time_recovery="true")
+    assert report["violations"] == []
+    assert not {"DDB3", "SMG4"} & {rule for rule, _construct in accepted(report)}
 
 
 def test_with_access_logs_there_is_one_finding_less(nag_report):

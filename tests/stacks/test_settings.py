@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks.errors import SettingsError
-from stacks.settings import Settings, Throttle
+from stacks.settings import Settings
+from stacks.values import Throttle
 
 NAMES = list(Settings.__dataclass_fields__)
 
@@ -20,6 +21,12 @@ def test_without_context_the_settings_are_those_of_the_guide():
         log_retention_days=14,
         access_logs=False,
         throttle=None,
+        allowed_origins=(),
+        registry="backend",
+        auth="signature",
+        public_channels=(),
+        point_in_time_recovery=False,
+        keep_table=False,
     )
 
 
@@ -39,10 +46,40 @@ def test_without_context_the_settings_are_those_of_the_guide():
         ("access_logs", "false", False),
         ("throttle", "100/200", Throttle(100, 200)),
         ("throttle", "0.5/1", Throttle(0.5, 1)),
+        ("allowed_origins", "https://app.example.com", ("https://app.example.com",)),
+        ("allowed_origins", "http://localhost:3000,https://a.b", ("http://localhost:3000", "https://a.b")),
+        ("allowed_origins", ["https://a.b", "https://c.d:8443"], ("https://a.b", "https://c.d:8443")),  # in cdk.json
+        ("allowed_origins", "http://[::1]:3000", ("http://[::1]:3000",)),
+        ("registry", "backend", "backend"),
+        ("registry", "dynamodb", "dynamodb"),
     ],
 )
 def test_a_value_from_the_command_line_or_from_cdk_json_is_read(name, text, value):
     assert getattr(Settings.from_context({name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("auth", "none", "none"),
+        ("auth", "signature", "signature"),
+        ("public_channels", "news", ("news",)),
+        ("public_channels", "news,public-*", ("news", "public-*")),
+        ("public_channels", ["a:b", "c/*"], ("a:b", "c/*")),
+        ("point_in_time_recovery", "true", True),
+        ("keep_table", True, True),
+    ],
+)
+def test_a_value_about_the_table_or_the_signatures_is_read_beside_registry_dynamodb_alone(name, text, value):
+    assert getattr(Settings.from_context({name: text, "registry": "dynamodb"}), name) == value
+    for others in ({}, {"registry": "backend"}):
+        with pytest.raises(SettingsError, match=f"^setting {name}=.* means nothing with registry=backend, .*give reg"):
+            Settings.from_context({name: text, **others})
+
+
+def test_public_channels_beside_an_open_door_are_refused():
+    with pytest.raises(SettingsError, match=r"^setting public_channels='news' means nothing with auth=none"):
+        Settings.from_context({"registry": "dynamodb", "auth": "none", "public_channels": "news"})
 
 
 @pytest.mark.parametrize(
@@ -68,6 +105,28 @@ def test_a_value_from_the_command_line_or_from_cdk_json_is_read(name, text, valu
         ("throttle", "100", "e.g. 100/200"),
         ("throttle", "0/200", "above zero"),
         ("throttle", "100/0", "above zero"),
+        ("registry", "redis", "give backend"),
+        ("registry", "DynamoDB", "or dynamodb"),
+        ("auth", "pusher", "give signature"),
+        ("public_channels", "*", "auth=none"),
+        ("public_channels", "news,*", "auth=none"),
+        ("public_channels", "", "e.g. news,public-*"),
+        ("public_channels", "news, public", "separated by commas"),
+        ("public_channels", "a*b", "with a star"),
+        ("public_channels", "n\u0435ws", "names of channels"),  # a Cyrillic letter
+        ("public_channels", "x" * 201, "names of channels"),
+        ("public_channels", ",".join(["x" * 200] * 8), "room for 1500"),
+        ("allowed_origins", "", "e.g. https://app.example.com"),
+        ("allowed_origins", "*", "as browsers send them"),
+        ("allowed_origins", "null", "as browsers send them"),
+        ("allowed_origins", "app.example.com", "as browsers send them"),
+        ("allowed_origins", "https://app.example.com/", "without a slash at the end"),
+        ("allowed_origins", "https://App.example.com", "small letters"),
+        ("allowed_origins", "https://app.example.com:443", "without the usual port"),
+        ("allowed_origins", "https://a.b, https://c.d", "has ' https://c.d' in it"),
+        ("allowed_origins", "https://*.example.com", "as browsers send them"),
+        ("allowed_origins", "https://пример.рф", "as browsers send them"),
+        ("allowed_origins", "https://a.b\n", "as browsers send them"),
     ],
 )
 def test_a_malformed_value_is_refused_with_its_name_itself_and_what_would_be_right(name, value, right):
@@ -77,7 +136,7 @@ def test_a_malformed_value_is_refused_with_its_name_itself_and_what_would_be_rig
     assert text.startswith(f"setting {name}={value!r}"[:60])
     assert right in text
     assert "\n" not in text
-    assert len(text) < 300
+    assert len(text) < 320
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,8 @@ def test_every_setting_arrives(changed_template, properties, outputs):
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 100.5, "ThrottlingBurstLimit": 200}
     log_groups = properties(changed_template, "AWS::Logs::LogGroup")
     assert [group["RetentionInDays"] for group in log_groups] == [3, 3]
-    [policy] = properties(changed_template, "AWS::IAM::Policy")
-    assert policy["PolicyDocument"]["Statement"][0]["Resource"].endswith("<GatewayApi>/test_1/POST/@connections/*")
+    [policy] = properties(changed_template, "AWS::IAM::ManagedPolicy")
+    assert policy["PolicyDocument"]["Statement"][0]["Resource"][0].endswith("<GatewayApi>/test_1/POST/@connections/*")
     assert outputs(changed_template)["WebSocketUrl"] == f"wss://{HOST}/test_1"
 
 
