@@ -8,6 +8,7 @@ import time
 
 import frames
 import log_line
+import origins
 from invocation import Invocation
 
 
@@ -26,7 +27,12 @@ def handler(event: object, context: object) -> dict[str, object]:
     }
     response: dict[str, object] = {"statusCode": 200}
     if invocation.route == "$connect":
-        line["outcome"] = "connected"
+        if origins.is_allowed(invocation.origins):
+            line["outcome"] = "connected"
+        else:
+            line["outcome"] = "refused"
+            line["reason"] = "origin" if invocation.origins else "no_origin"
+            response["statusCode"] = 403
     elif invocation.route == "$disconnect":
         line["outcome"] = "disconnected"
         line["close_code"] = invocation.close_code
