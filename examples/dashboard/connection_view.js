@@ -1,0 +1,55 @@
+import { find, say } from "./elements.js";
+
+const STATES = {
+  initialized: "Not connected",
+  connecting: "Connecting",
+  connected: "Live",
+  unavailable: "Reconnecting",
+  failed: "This browser cannot connect",
+  disconnected: "Not connected",
+};
+
+/** Shows what the connection is doing, in words that stay the same while nothing changes: they are read aloud. */
+export class ConnectionView {
+  #gateway;
+  #connections = 0;
+  #trouble = ""; // why the backend or the gateway does not do what is wanted, while the socket itself is open
+
+  constructor(gateway, { onSignedOut, isSubscribed }) {
+    this.#gateway = gateway;
+    this.isSubscribed = isSubscribed;
+    const { connection } = gateway;
+    connection.bind("state_change", ({ current }) => {
+      this.#connections += current === "connected";
+      this.#trouble = "";
+      this.show();
+    });
+    connection.bind("error", ({ type, error: { data } }) => {
+      if (data.code === 401) return onSignedOut();
+      if (type === "WebSocketError") return undefined; // the state says it
+      this.#trouble = data.message;
+      return this.show();
+    });
+    setInterval(() => this.#showSocket(), 1000); // it changes with a handover, which nobody else has to notice
+    this.show();
+  }
+
+  show() {
+    const { state } = this.#gateway.connection;
+    const isWaiting = state === "connected" && !this.isSubscribed();
+    if (!isWaiting) this.#trouble = "";
+    const pill = find("connection");
+    pill.dataset.state = isWaiting ? "connecting" : state;
+    say(pill.querySelector(".text"), isWaiting ? `Connected, not yet registered` : STATES[state]);
+    find("problem").hidden = !this.#trouble;
+    say(find("problem"), this.#trouble && `${this.#trouble}. Trying again.`);
+    this.#showSocket();
+  }
+
+  #showSocket() {
+    const { socket_id } = this.#gateway.connection;
+    say(find("socket"), socket_id ? `connection ${socket_id}` : "no connection");
+    const count = Math.max(0, this.#connections - 1);
+    say(find("reconnections"), count ? `${count} reconnection${count > 1 ? "s" : ""}` : "");
+  }
+}

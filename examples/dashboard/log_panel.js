@@ -1,0 +1,105 @@
+import { find, make, say } from "./elements.js";
+import { inMilliseconds } from "./latency.js";
+import { LEVELS } from "./log.js";
+import { LogView, timeOf } from "./log_view.js";
+
+/** The log with its filters and the line that is chosen. */
+export function showLog(log, runs) {
+  const view = new LogView(log, find("log-list"), draw);
+  const levels = new Set(LEVELS);
+  const threads = new Map(); // thread id -> its option
+  const select = find("thread");
+  let shownDetail;
+
+  const buttons = LEVELS.map((level) => {
+    const button = make(`button.${level}`, "", { type: "button", "aria-pressed": "true" });
+    const count = make("span.count");
+    button.append(make("span", level), count);
+    button.addEventListener("click", () => {
+      if (!levels.delete(level)) levels.add(level);
+      button.setAttribute("aria-pressed", `${levels.has(level)}`);
+      filter({ levels });
+    });
+    find("levels").append(button);
+    return { level, button, count };
+  });
+
+  function filter(change) {
+    log.filter = change;
+    view.isFollowing = true;
+    view.update();
+  }
+
+  select.addEventListener("change", () => filter({ thread: select.value }));
+  find("find").addEventListener("input", ({ target }) => filter({ text: target.value }));
+  find("follow").addEventListener("click", () => view.follow());
+  find("clear").addEventListener("click", () => {
+    log.clear();
+    view.choose(null);
+  });
+
+  function draw() {
+    for (const { level, count } of buttons) say(count, log.counts[level].toLocaleString("en"));
+    find("follow").hidden = view.isFollowing || !log.shown.length;
+    find("no-lines").hidden = log.shown.length > 0;
+    say(find("no-lines"), log.total ? "No line passes the filters." : "Nothing has been logged yet.");
+    offerThreads();
+    drawDetail(view.active);
+  }
+
+  function offerThreads() {
+    for (const run of runs.all.values()) {
+      const text = `${run.name} · ${run.thread}`;
+      if (!threads.has(run.thread)) {
+        const option = make("option", text, { value: run.thread });
+        threads.set(run.thread, option);
+        select.options[0].after(option);
+      } else if (threads.get(run.thread).label !== text) {
+        threads.get(run.thread).textContent = text;
+      }
+    }
+    for (const [thread, option] of threads) {
+      if (runs.all.has(thread) || select.value === thread) continue;
+      option.remove();
+      threads.delete(thread);
+    }
+  }
+
+  function drawDetail(line) {
+    const detail = find("detail");
+    detail.hidden = !line;
+    if (line === shownDetail) return;
+    shownDetail = line;
+    if (!line) return;
+    const { at, level, thread, text, latency } = line;
+    const parts = { Time: timeOf(at), Level: level, Thread: thread, Latency: inMilliseconds(latency), Text: text };
+    detail.replaceChildren(
+      ...Object.entries(parts).map(([name, value]) => {
+        const part = make(`div.${name.toLowerCase()}`);
+        part.append(make("dt", name), make("dd", value));
+        return part;
+      }),
+    );
+  }
+
+  return {
+    update: () => view.update(),
+    follow: () => view.follow(),
+    /** Shows one run's lines alone, or everybody's. */
+    choose(run) {
+      offerThreads();
+      select.value = run?.thread ?? "";
+      filter({ thread: select.value });
+    },
+    /** Shows everything again. */
+    reset() {
+      for (const { level, button } of buttons) {
+        levels.add(level);
+        button.setAttribute("aria-pressed", "true");
+      }
+      select.value = find("find").value = "";
+      view.choose(null);
+      filter({ levels, thread: "", text: "" });
+    },
+  };
+}

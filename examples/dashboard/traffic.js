@@ -1,0 +1,37 @@
+import { find, say } from "./elements.js";
+import { request } from "./session.js";
+
+const SPEEDS = [0, 0.5, 1, 2, 5, 10, 25, 40];
+const inWords = (speed) => (speed ? `${speed}×` : "Off");
+
+/** The simulated workflow engine's switch. */
+export function controlTraffic(onError) {
+  const slider = find("speed");
+  slider.max = SPEEDS.length - 1;
+  const show = (speed) => {
+    say(find("speed-text"), inWords(speed));
+    slider.setAttribute("aria-valuetext", inWords(speed));
+  };
+  const attempt = async (action) => {
+    try {
+      return await action();
+    } catch (error) {
+      onError(error);
+      return undefined;
+    }
+  };
+  slider.addEventListener("input", () => show(SPEEDS[slider.value]));
+  slider.addEventListener("change", () =>
+    attempt(() => request("PUT", "/simulation", { speed: SPEEDS[slider.value] })),
+  );
+  find("run-one").addEventListener("click", () => attempt(() => request("POST", "/simulation/runs", {})));
+  return {
+    /** Another page, or curl, may have turned it. */
+    refresh: () =>
+      attempt(async () => {
+        const { speed } = await request("GET", "/simulation");
+        slider.value = SPEEDS.findLastIndex((known) => known <= speed);
+        show(speed);
+      }),
+  };
+}
