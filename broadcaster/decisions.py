@@ -274,7 +274,8 @@ class FanOut:
 
     def _ask_for_grant(self, now: float) -> bool:
         """Ask the pace for as many requests as there are targets, within reason; return whether it gave any."""
-        wanted = 0 if self._targets.is_empty else self._targets.waiting(now)
+        self._targets.read()
+        wanted = self._targets.waiting(now)
         self._granted = self._pace.grant(min(_GRANT, wanted), now) if wanted else 0
         return bool(self._granted)
 

@@ -25,7 +25,7 @@ class Targets:
         """Return the next one, those whose time has come first; None if there is nobody now."""
         if self._later and self._later[0][0] <= now:
             return heapq.heappop(self._later)[2]
-        if self._ready or self._read():
+        if self._ready or self.read():
             return self._ready.popleft()
         return None
 
@@ -45,15 +45,21 @@ class Targets:
         return len(self._ready) + sum(when <= now for when, *_ in self._later)
 
     def next_at(self, now: float) -> float:
-        """Return when there is somebody to take: `now`, a later time, or never."""
-        if self._ready or self._has_pages:
+        """Return when there is somebody to take: `now`, a later time, or never; reads a page to find out."""
+        if self._ready or self.read():
             return now
         return self._later[0][0] if self._later else inf
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody is left, now or later; reads a page to find out."""
-        return not (self._ready or self._later or self._read())
+        return not (self._ready or self._later or self.read())
+
+    def read(self) -> bool:
+        """Read until somebody can be taken at once; return whether somebody can. Reads nothing if so already."""
+        while self._has_pages and not self._ready:
+            self._read_page()
+        return bool(self._ready)
 
     def read_ahead(self, count: int) -> bool:
         """Read one more page if fewer than `count` are known; return whether there may be more to read ahead."""
@@ -64,7 +70,7 @@ class Targets:
 
     def drain(self, *, unread: bool) -> Iterator[str]:
         """Take everybody out, at whatever time they were to come; those on pages that were not read only if wanted."""
-        while self._ready or (unread and self._read()):
+        while self._ready or (unread and self.read()):
             yield self._ready.popleft()
         self._has_pages = False
         later, self._later = self._later, []
@@ -76,12 +82,6 @@ class Targets:
         self._ready.clear()
         self._later.clear()
         self._has_pages = False
-
-    def _read(self) -> bool:
-        """Read until there is somebody; return whether there is."""
-        while self._has_pages and not self._ready:
-            self._read_page()
-        return bool(self._ready)
 
     def _read_page(self) -> None:
         try:

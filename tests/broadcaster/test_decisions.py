@@ -27,21 +27,22 @@ def fan_out(pages, **options):
     return FanOut(pages, **(defaults | options))
 
 
-def run(plan, answer, *, until=100.0, clock=0.0, on_take=lambda connection_id: None):
+def run(plan, answer, *, until=100.0, clock=0.0):
     """Drive the plan one post after another with `answer(connection_id, attempt)`; return its result and the end time.
 
     An answer is a status, `"lost"`, `"timeout"` or `"unsent"`.
     """
-    attempts = {}
+    attempts, waits = {}, 0
     while not plan.is_done and clock < until:
         if clock >= plan.deadline:
             plan.give_up(clock, [])
             break
         connection_id = plan.take(clock)
         if connection_id is None:
+            waits += 1
+            assert waits < 1000, "the driver is told to ask again at once, for ever"
             clock = max(plan.wake_at(clock), clock + 1e-6)
             continue
-        on_take(connection_id)
         attempts[connection_id] = attempts.get(connection_id, 0) + 1
         tell(plan, connection_id, answer(connection_id, attempts[connection_id]), clock)
     return plan.result(), clock, attempts
