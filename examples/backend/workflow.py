@@ -33,23 +33,23 @@ WORKFLOWS = {
 
 LINES = {
     "debug": [
-        "cache miss for prompt {hex}, {n} tokens",
-        "retrieved {n} passages in {ms} ms, best score 0.{n}",
-        "state saved, {n} keys",
+        "cache miss for prompt {hex}, {m} tokens",
+        "retrieved {d} passages in {ms} ms, best score 0.{m}",
+        "state saved, {d} keys",
         "token stream open, first token after {ms} ms",
-        "tool schema validated: {n} arguments",
+        "tool schema validated: {d} arguments",
     ],
     "info": [
         "{step}: {n} of {total} items done",
-        "{step}: model answered in {ms} ms, {n} tokens in, {m} out",
+        "{step}: model answered in {ms} ms, {m} tokens in, {d}{d} out",
         "{step}: wrote section {n}",
-        "{step}: handed {n} records on",
-        "{step}: confidence 0.{n}, going on",
+        "{step}: handed {d} records on",
+        "{step}: confidence 0.{m}, going on",
     ],
     "warning": [
-        "{step}: answer was no JSON, asking again ({n} of 3)",
+        "{step}: answer was no JSON, asking again (1 of 3)",
         "{step}: model slow, {ms} ms so far",
-        "{step}: context at 9{d} percent, dropping the oldest turns",
+        "{step}: context at 9{d} %, dropping the oldest turns",
     ],
     "error": [
         "{step}: tool call failed: upstream answered 503, request {hex}",
@@ -106,9 +106,9 @@ def log_line(thread_id: str, step: Step, done: int, total: int, after: float, ch
         step=step.name,
         n=done + 1,
         total=total,
-        m=chance.randint(20, 900),
+        m=chance.randint(100, 999),
         ms=chance.randint(80, 4000),
-        d=chance.randint(0, 9),
+        d=chance.randint(2, 9),
         hex=f"{chance.getrandbits(24):06x}",
     )
     data = {"text": text, "thread_id": thread_id, "level": level}

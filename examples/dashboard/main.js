@@ -68,6 +68,8 @@ function arrived(envelope) {
   return Number.isNaN(sent) ? now : sent;
 }
 
+document.addEventListener("visibilitychange", () => gateway && !document.hidden && traffic.refresh());
+
 async function catchUp() {
   if (isSnapshotDue) return;
   isSnapshotDue = true;

@@ -128,7 +128,8 @@ function eventList(run) {
   for (const { type, at, latency, note } of run.events.toSorted((a, b) => a.at - b.at)) {
     const item = make("li");
     const late = latency === undefined ? "missed" : inMilliseconds(latency);
-    item.append(make("time", timeOf(at).slice(0, 8)), make("code", type), make("span.note", note), make("span.late", late));
+    const after = make("time", `+${((at - run.startedAt) / 1000).toFixed(1)} s`, { title: timeOf(at) });
+    item.append(after, make("code", type), make("span.note", note), make("span.late", late));
     list.append(item);
   }
   return list;
