@@ -12,7 +12,7 @@ from .registries import Registry
 from .registries.choose import make_registry
 from .registries.listeners import Listeners
 from .results import BroadcastResult
-from .sender import make_sender
+from .sending.sender import make_sender
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"

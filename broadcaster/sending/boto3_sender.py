@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from ..endpoint import Endpoint
+from ..errors import ClosedError, ConfigurationError
+from ..results import BroadcastResult
 from .decisions import FanOut
-from .endpoint import Endpoint
-from .errors import ClosedError, ConfigurationError
 from .pace import Pace
-from .results import BroadcastResult
 from .sender import Reply, Settings, to_reply
 
 # More threads than this only contend for the interpreter: 32 reach what boto3 can do on one core.

@@ -26,10 +26,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
-from .errors import RefusedError
+from ..errors import RefusedError
+from ..results import BroadcastResult, Failure
 from .pace import Pace, ThrottleWatch
 from .refusals import describe_error, explain_refusal, is_refusal
-from .results import BroadcastResult, Failure
 from .targets import Targets
 
 DEFAULT_ATTEMPTS = 3

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple, Protocol
 
+from ..endpoint import Endpoint
+from ..errors import ConfigurationError
+from ..results import BroadcastResult
 from .decisions import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, FanOut, HasStatus
-from .endpoint import Endpoint
-from .errors import ConfigurationError
 from .pace import DEFAULT_RATE
-from .results import BroadcastResult
 
 # Posts to clients whose network has vanished have been seen to hang for as long as the caller waits.
 DEFAULT_TIMEOUT = 3.0  # seconds for one request; connecting has as many of its own

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broadcaster.credentials import CredentialSource
 from broadcaster.errors import ConfigurationError
+from broadcaster.sending.credentials import CredentialSource
 
 VARIABLES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE"]
 
@@ -51,7 +51,7 @@ def test_the_environment_is_read_as_botocore_reads_it(home, environment):
 
 def test_keys_in_the_environment_need_no_botocore():
     code = (
-        "import sys; from broadcaster.credentials import CredentialSource; "
+        "import sys; from broadcaster.sending.credentials import CredentialSource; "
         "print(CredentialSource({'AWS_ACCESS_KEY_ID': 'a', 'AWS_SECRET_ACCESS_KEY': 'b'}).read().access_key, "
         "'botocore' in sys.modules)"
     )

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from broadcaster.boto3_sender import Boto3Sender
-from broadcaster.engine import Engine
 from broadcaster.errors import ClosedError, RefusedError
-from broadcaster.sender import Settings
+from broadcaster.sending.boto3_sender import Boto3Sender
+from broadcaster.sending.engine import Engine
+from broadcaster.sending.sender import Settings
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 PLAIN = Settings(timeout=2.0, rate=math.inf, concurrency=8)

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 
+from ..endpoint import Endpoint
+from ..errors import ConfigurationError
+from ..http1 import Answer
+from ..signing import ConnectionSigner, Credentials
 from .clock_skew import server_offset
 from .credentials import CredentialSource
 from .decisions import FanOut
-from .endpoint import Endpoint
-from .errors import ConfigurationError
-from .http1 import Answer
 from .refusals import is_about_the_signature
-from .signing import ConnectionSigner, Credentials
 
 # A signature is good for five minutes around its time; one that is a minute old survives clocks that differ by four.
 _SIGN_AGAIN_AFTER = 60.0  # seconds

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcaster.decisions import FanOut
 from broadcaster.errors import RefusedError
-from broadcaster.pace import Pace
+from broadcaster.sending.decisions import FanOut
+from broadcaster.sending.pace import Pace
 
 URL = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
 

@@ -3,7 +3,7 @@
 import os
 import ssl
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 
 def make_context(verify: bool | str) -> ssl.SSLContext:

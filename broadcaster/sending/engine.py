@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..endpoint import Endpoint
+from ..errors import ClosedError
+from ..results import BroadcastResult
 from .addresses import Addresses
 from .credentials import CredentialSource
 from .decisions import FanOut
-from .endpoint import Endpoint
-from .errors import ClosedError
 from .links import MOST_IDLE_SECONDS
 from .pace import Pace
 from .reactor import Reactor
-from .results import BroadcastResult
 from .sender import Reply, Settings, to_reply
 from .task import Task
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from ..http1 import ProtocolError
 from .addresses import Addresses
 from .dialing import MESSAGES_PER_LINK
-from .http1 import ProtocolError
 from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
 from .links import Links, describe
 from .task import Task

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import ConfigurationError
-from .signing import Credentials
+from ..errors import ConfigurationError
+from ..signing import Credentials
 
 # botocore reads the older name first.
 _TOKEN_VARIABLES = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster.addresses import Addresses
-from broadcaster.credentials import CredentialSource
-from broadcaster.engine import Engine
 from broadcaster.errors import ConfigurationError, RefusedError
-from broadcaster.sender import Settings
+from broadcaster.sending.addresses import Addresses
+from broadcaster.sending.credentials import CredentialSource
+from broadcaster.sending.engine import Engine
+from broadcaster.sending.sender import Settings
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG"}
 PLAIN = Settings(timeout=2.0, rate=math.inf, concurrency=64, deadline=30.0)
@@ -456,7 +456,7 @@ def test_plain_http_does_not_pay_for_tls():
     import subprocess
     import sys
 
-    code = "import sys, broadcaster.engine, broadcaster.sender; print(*sys.modules)"
+    code = "import sys, broadcaster.sending.engine, broadcaster.sending.sender; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"ssl", "asyncio", "boto3", "botocore", "logging", "json", "urllib.request", "email", "inspect"} & set(
         loaded

@@ -5,8 +5,8 @@ import selectors
 import socket
 from typing import TYPE_CHECKING, Any
 
+from ..http1 import AnswerReader
 from .addresses import Address
-from .http1 import AnswerReader
 
 if TYPE_CHECKING:
     import ssl

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.pace import DEFAULT_RATE, Pace
+from broadcaster.sending.pace import DEFAULT_RATE, Pace
 
 
 @given(st.floats(1, 20_000), st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 500)), min_size=1))
