@@ -184,6 +184,7 @@ class DynamoDBRegistry:
             return [work(one) for one in given]
         from concurrent.futures import ThreadPoolExecutor
 
+        self._calls.prepare()  # or each thread would make a client
         with ThreadPoolExecutor(min(_CONCURRENCY, len(given)), "broadcaster-dynamodb") as pool:
             return list(pool.map(work, given))
 

@@ -56,6 +56,10 @@ class Calls:
         self._name = name
         self._time = waiting
 
+    def prepare(self) -> None:
+        """Make the client, if there is none yet."""
+        self._repeat("start", self._client, lambda _: True)
+
     def query(self, what: str, members: dict[str, Any], *, limit: int) -> Iterator[list[Any]]:
         """Yield the rows of a query in lists of at most `limit`, which may be empty; one request for each.
 

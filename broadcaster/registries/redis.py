@@ -32,8 +32,10 @@ DEFAULT_PREFIX = "broadcaster"
 
 CONNECT_TIMEOUT = 1.0  # seconds
 SOCKET_TIMEOUT = 2.0  # seconds for one answer
-# After the first attempt, 50 to 500 ms apart: a server that restarts within a second is not noticed.
-RETRIES = 3
+# Attempts after the first where the connection was refused or lost, or the server is still loading; about 1.5 seconds
+# altogether, so that a quick restart goes unnoticed. One that does not answer at all is not asked again.
+RETRIES = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.8  # seconds, at most; random below that
 
 _BATCH = 1_000  # connection ids
 
@@ -218,7 +220,11 @@ def _connect(target: RedisTarget) -> "Client":
         "decode_responses": True,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": SOCKET_TIMEOUT,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+        "retry": Retry(
+            ExponentialWithJitterBackoff(base=_FIRST_PAUSE, cap=_LONGEST_PAUSE),
+            RETRIES,
+            supported_errors=(redis.exceptions.ConnectionError,),
+        ),
     }
     if target.is_tls:
         options |= {"ssl": True, **target.tls_options}

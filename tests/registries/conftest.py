@@ -1,6 +1,5 @@
 """Real servers for the registries: Redis alone, with TLS and as a cluster, and a DynamoDB that speaks HTTP."""
 
-import contextlib
 import http.client
 import json
 import shutil
@@ -11,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -105,9 +104,13 @@ class RedisServer:
             return False
         if self._tls:
             return True
-        with contextlib.suppress(redis.RedisError), self.client(retry=None) as client:
-            return client.ping()
-        return False
+        try:
+            with self.client(retry=None) as client:
+                return client.ping()
+        except redis.AuthenticationError:
+            return True  # it asks for a password
+        except redis.RedisError:
+            return False
 
 
 def _free_port():
@@ -243,6 +246,11 @@ def table(dynamodb_client):
     dynamodb_client.delete_table(TableName=name)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with five, as it is by default, the kernel makes some of many callers wait a second
+
+
 class Gate:
     """Stands before DynamoDB: counts requests by operation, and answers some itself when it is told to.
 
@@ -272,8 +280,7 @@ class Gate:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -363,3 +370,50 @@ def store(request):
         store = DynamoDBStore(lambda clock: DynamoDBRegistry(table, client=client, clock=clock), is_shared=True)
     yield store
     store.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ receivers
+
+
+class Sink:
+    """Stands in for `@connections`: notes what each connection receives; those in `gone` are gone."""
+
+    def __init__(self):
+        self.received = {}  # connection id -> bodies, in the order they came
+        self.gone = set()
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                connection_id = unquote(self.path.rpartition("/")[2])
+                if connection_id in sink.gone:
+                    self.send_response(410)
+                    self.send_header("x-amzn-ErrorType", "GoneException")
+                else:
+                    sink.received.setdefault(connection_id, []).append(body)
+                    self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/production"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def sink():
+    sink = Sink()
+    yield sink
+    sink.close()

@@ -1,0 +1,136 @@
+import subprocess
+import sys
+
+import pytest
+
+from broadcaster import Broadcaster, ConfigurationError, MemoryRegistry
+from broadcaster.registries.choose import make_registry
+from broadcaster.registries.dynamodb import DynamoDBRegistry
+from broadcaster.registries.redis import RedisRegistry
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "shown"),
+    [
+        ("memory://", MemoryRegistry, None),
+        ("redis://host", RedisRegistry, "RedisRegistry('redis://host:6379/0')"),
+        ("redis://host:1/2?prefix=app", RedisRegistry, "RedisRegistry('redis://host:1/2')"),
+        ("rediss://user:secret@host:1/2", RedisRegistry, "RedisRegistry('rediss://host:1/2')"),
+        ("dynamodb://My-Table_1.x", DynamoDBRegistry, "DynamoDBRegistry('My-Table_1.x')"),
+        ("dynamodb://table/?region=eu-west-3", DynamoDBRegistry, "DynamoDBRegistry('table', region='eu-west-3')"),
+    ],
+)
+def test_a_url_makes_a_registry_that_its_maker_closes(url, kind, shown, monkeypatch):
+    registry, is_owned = make_registry(url)
+    assert is_owned
+    assert type(registry) is kind
+    assert shown in (None, repr(registry))
+    registry.close()
+    monkeypatch.setenv("BROADCASTER_REGISTRY", url)
+    assert type(make_registry()[0]) is kind
+
+
+def test_without_a_url_and_the_variable_it_is_in_memory(monkeypatch):
+    monkeypatch.delenv("BROADCASTER_REGISTRY", raising=False)
+    assert type(make_registry()[0]) is MemoryRegistry
+    monkeypatch.setenv("BROADCASTER_REGISTRY", "")
+    assert type(make_registry()[0]) is MemoryRegistry
+
+
+def test_what_is_passed_in_wins_over_the_variable(monkeypatch):
+    monkeypatch.setenv("BROADCASTER_REGISTRY", "nonsense")
+    registry = MemoryRegistry()
+    assert make_registry(registry) == (registry, False)
+    with Broadcaster(endpoint_url="http://127.0.0.1:1/x", region="us-east-1", registry="memory://"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("postgres://host", "'postgres'"),
+        ("", "no URL"),
+        ("host:6379", "no URL"),
+        ("redis", "no URL"),
+        ("redis:/host", "no URL"),
+        ("memory://host", "'memory'"),
+        (12, "is a int"),
+        (object(), "is a object"),
+    ],
+)
+def test_anything_else_is_refused_with_what_would_be_right(value, says):
+    with pytest.raises(ConfigurationError) as error:
+        make_registry(value)
+    for part in (says, "redis://host:6379/0", "dynamodb://table-name?region=us-east-1", "memory://"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://", "no host"),
+        ("redis://:geheim@", "no host"),
+        ("redis://:geheim@host:port", "no readable host and port"),
+        ("redis://:gehe/im@host/0", "percent-encode"),
+        ("redis://:gehe#im@host/0", "percent-encode"),
+        ("redis://:gehe?im@host/0", "percent-encode"),
+        ("redis://:geheim@[host/0", "percent-encode"),
+        ("redis://:geheim@host/geheim", "no database number"),
+        ("redis://:geheim@host/-1", "no database number"),
+        ("redis://:geheim@host?prefixx=a", "'prefixx'"),
+        ("redis://:geheim@host?prefix={a}", "prefix '{a}'"),
+        ("redis://:geheim@host?cluster=yes", "'true' nor 'false'"),
+        ("redis://:geheim@host/1?cluster=true", "one database, 0"),
+        ("redis://:geheim@host?ssl_ca_certs=ca.pem", "rediss://"),
+        ("geheim://host", "give"),
+        ("redis+geheim://host", "no URL"),
+        ("dynamodb://", "no name of a DynamoDB table"),
+        ("dynamodb://a/b", "no name of a DynamoDB table"),
+        ("dynamodb://table?regoin=us-east-1", "'regoin'"),
+    ],
+)
+def test_a_malformed_url_says_what_is_wrong_and_no_password(url, says):
+    with pytest.raises(ConfigurationError) as error:
+        make_registry(url)
+    assert says in str(error.value)
+    if not url.startswith("geheim"):
+        assert "gehe" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+
+
+WITHOUT = """
+import sys
+sys.modules[{name!r}] = None  # as if it were not installed
+from broadcaster import Broadcaster, ConfigurationError
+try:
+    Broadcaster(endpoint_url="http://127.0.0.1:1/x", region="us-east-1", registry={url!r})
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "command"),
+    [
+        ("redis", "redis://host", 'pip install "apigw-broadcaster[redis]"'),
+        ("boto3", "dynamodb://table?region=us-east-1", "pip install boto3"),
+    ],
+)
+def test_a_missing_package_is_an_error_that_names_the_command(name, url, command):
+    code = WITHOUT.format(name=name, url=url)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert command in done.stdout
+
+
+@pytest.mark.parametrize("url", ["memory://", "redis://host", "dynamodb://table?region=us-east-1"])
+def test_only_the_package_of_the_registry_that_is_made_is_imported(url):
+    code = (
+        "import sys; from broadcaster import Broadcaster\n"
+        f"Broadcaster(endpoint_url='http://127.0.0.1:1/x', region='us-east-1', registry={url!r})\n"
+        "print(*{'redis', 'boto3', 'botocore', 'asyncio'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stdout.split())
+    assert imported - {"asyncio"} == ({"redis"} if url.startswith("redis") else set())
+    assert url.startswith("redis") or not imported

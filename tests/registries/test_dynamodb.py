@@ -1,0 +1,281 @@
+import os
+import random
+import socket
+import traceback
+
+import pytest
+from botocore.exceptions import ClientError
+
+from broadcaster import ConfigurationError, RegistryError
+from broadcaster.registries.dynamodb import DynamoDBRegistry
+from broadcaster.registries.dynamodb_calls import PATIENCE, Time, make_client
+
+REGION = "us-east-1"
+
+
+class Patience:
+    """Time that passes only by waiting."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.pauses = []
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    @property
+    def waiting(self):
+        return Time(clock=lambda: self.now, sleep=self.sleep, chance=random.Random(7).random)
+
+
+@pytest.fixture
+def patience():
+    return Patience()
+
+
+@pytest.fixture
+def registry(table, gate, clock, patience):
+    """A registry whose requests pass the gate."""
+    registry = DynamoDBRegistry(table, region=REGION, endpoint_url=gate.url, clock=clock, waiting=patience.waiting)
+    yield registry
+    registry.close()
+
+
+def listening(registry, channel="admin"):
+    return sorted(connection_id for page in registry.pages(channel) for connection_id in page)
+
+
+def error(code, message="no", status=400):
+    return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+
+
+THROTTLED = error("ProvisionedThroughputExceededException", "The level of configured provisioned throughput …")
+
+
+# What each operation costs
+
+
+def cost(gate, work):
+    gate.counted.clear()
+    work()
+    return dict(gate.counted)
+
+
+def test_each_operation_takes_the_requests_that_are_documented(registry, gate):
+    assert cost(gate, lambda: registry.add("a=", ["admin"])) == {"BatchWriteItem": 1}
+    assert cost(gate, lambda: registry.add("a=", [f"channel-{number}" for number in range(11)])) == {
+        "BatchWriteItem": 1
+    }
+    assert cost(gate, lambda: registry.add("b=")) == {"BatchWriteItem": 1}
+    assert cost(gate, lambda: listening(registry)) == {"Query": 2}
+    assert cost(gate, lambda: registry.remove(["a="])) == {"Query": 1, "BatchWriteItem": 1}
+    assert cost(gate, lambda: registry.remove(["unknown="])) == {"Query": 1}
+    assert cost(gate, registry.count) == {"Query": 16}
+
+
+def test_many_are_removed_with_one_query_each_and_batches_of_25_rows(registry, gate):
+    for number in range(30):
+        registry.add(f"{number}=", ["admin"])
+    assert cost(gate, lambda: registry.remove([f"{number}=" for number in range(30)])) == {
+        "Query": 30,
+        "BatchWriteItem": 4,
+    }
+    assert registry.count() == 0
+
+
+def test_nothing_is_ever_scanned_and_every_read_is_consistent(registry, gate):
+    registry.add("a=", ["admin"])
+    registry.add("a=")
+    listening(registry)
+    registry.count()
+    registry.remove(["a="])
+    assert {operation for operation, _ in gate.requests} == {"Query", "BatchWriteItem"}
+    assert all(request["ConsistentRead"] for operation, request in gate.requests if operation == "Query")
+
+
+def test_a_registration_is_two_rows_that_say_when_they_expire(registry, table, dynamodb_client, clock):
+    registry.add("L0SM9cOFvHcCIhw=", ["admin"], lifetime=7_500)
+    registry.add("L0SM9cOFvHcCIhw=", lifetime=7_499.2)
+    rows = dynamodb_client.scan(TableName=table)["Items"]
+    expires = {"N": str(int(clock.now) + 7_500)}
+    assert sorted(rows, key=lambda row: (row["pk"]["S"], row["sk"]["S"])) == [
+        {"pk": {"S": "channel#*"}, "sk": {"S": "L0SM9cOFvHcCIhw="}, "expires": expires},
+        {"pk": {"S": "channel#admin"}, "sk": {"S": "L0SM9cOFvHcCIhw="}, "expires": expires},
+        {"pk": {"S": "connections#2"}, "sk": {"S": "L0SM9cOFvHcCIhw=#*"}, "expires": expires},
+        {"pk": {"S": "connections#2"}, "sk": {"S": "L0SM9cOFvHcCIhw=#admin"}, "expires": expires},
+    ]
+
+
+# Where DynamoDB is not well
+
+
+def test_rows_that_were_not_processed_are_written_again(registry, gate, table, patience):
+    """Each batch has only its first two rows processed, as under throttling."""
+
+    def answer(operation, request):
+        if operation != "BatchWriteItem":
+            return None
+        writes = request["RequestItems"][table]
+        passed = {**request, "RequestItems": {table: writes[:2]}}
+        left = {table: writes[2:]} if writes[2:] else {}
+        return passed, lambda sent: {**sent, "UnprocessedItems": left}
+
+    gate.answer = answer
+    names = [f"channel-{number}" for number in range(5)]
+    registry.add("a=", names)
+    assert all(listening(registry, name) == ["a="] for name in names)
+    registry.remove(["a="])
+    assert all(listening(registry, name) == [] for name in names)
+    assert registry.count() == 0
+    assert len(patience.pauses) == 8
+
+
+def test_rows_that_are_never_processed_are_an_error(registry, gate, patience):
+    gate.answer = lambda operation, request: (200, {"UnprocessedItems": request["RequestItems"]})
+    with pytest.raises(RegistryError, match="left some rows unwritten"):
+        registry.add("a=", ["admin"])
+    assert PATIENCE / 2 < patience.now <= PATIENCE
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [THROTTLED, error("ThrottlingException"), error("RequestLimitExceeded"), error("InternalServerError", status=500)],
+    ids=lambda trouble: trouble[1]["__type"].partition("#")[2],
+)
+def test_throttling_and_unwellness_are_survived(registry, gate, patience, trouble):
+    turns = {"left": 0}
+
+    def answer(operation, request):
+        turns["left"] -= 1
+        return trouble if turns["left"] >= 0 else None
+
+    gate.answer = answer
+    for work in (lambda: registry.add("a=", ["admin"]), lambda: listening(registry), lambda: registry.remove(["a="])):
+        turns["left"] = 4
+        work()
+    assert registry.count() == 0
+    assert len(patience.pauses) == 12
+    assert max(patience.pauses) <= 1.0
+
+
+def test_throttling_without_end_is_an_error_with_its_cause(registry, gate, patience):
+    gate.answer = lambda operation, request: THROTTLED
+    with pytest.raises(RegistryError, match="in 5 seconds of trying") as raised:
+        listening(registry)
+    assert isinstance(raised.value.__cause__, ClientError)
+    gate.answer = lambda operation, request: None
+    assert listening(registry) == []
+
+
+def test_a_page_in_the_middle_that_fails_raises_after_those_before_it(registry, gate):
+    rows = [{"sk": {"S": f"{number:04}="}} for number in range(1_000)]
+
+    def answer(operation, request):
+        if request["ExpressionAttributeValues"][":pk"]["S"] == "channel#*":
+            return 200, {"Items": []}
+        if "ExclusiveStartKey" in request:
+            return error("AccessDeniedException")
+        return 200, {"Items": rows, "LastEvaluatedKey": {"pk": {"S": "channel#admin"}, "sk": rows[-1]["sk"]}}
+
+    gate.answer = answer
+    pages = registry.pages("admin")
+    assert len(next(pages)) == 1_000
+    with pytest.raises(RegistryError):
+        next(pages)
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("ResourceNotFoundException", "The stack makes the table with -c registry=dynamodb"),
+        ("AccessDeniedException", "dynamodb:Query and dynamodb:BatchWriteItem"),
+        ("ExpiredTokenException", "dynamodb:Query and dynamodb:BatchWriteItem"),
+        ("ValidationException", "could not count the connections"),
+    ],
+)
+def test_what_waiting_does_not_cure_is_an_error_at_once_that_says_what_to_check(registry, gate, patience, code, hint):
+    gate.answer = lambda operation, request: error(code)
+    with pytest.raises(RegistryError) as raised:
+        registry.count()
+    assert hint in str(raised.value)
+    assert repr(registry) in str(raised.value)
+    assert patience.pauses == []
+
+
+def test_one_that_cannot_be_reached_is_given_up_and_found_again_later(table, dynamodb_url, patience):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        registry = DynamoDBRegistry(table, region=REGION, endpoint_url=url, waiting=patience.waiting)
+        with pytest.raises(RegistryError, match="Could not connect"):
+            registry.add("a=")
+        registry.close()
+
+
+def test_no_credentials_and_no_region_are_settings_to_fix(table, monkeypatch, tmp_path, gate, patience):
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(ConfigurationError, match="region=us-east-1"):
+        DynamoDBRegistry(table, endpoint_url=gate.url).count()
+    with pytest.raises(ConfigurationError, match="no AWS credentials"):
+        DynamoDBRegistry(table, region=REGION, endpoint_url=gate.url).add("a=")
+    assert not gate.requests
+
+
+def test_no_secret_key_is_ever_shown(registry, gate):
+    gate.answer = lambda operation, request: error("AccessDeniedException")
+    with pytest.raises(RegistryError) as raised:
+        registry.add("a=")
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "secret"
+    assert "secret" not in "".join(traceback.format_exception_only(raised.value))
+
+
+# Clients
+
+
+def test_a_client_that_is_passed_in_is_used_and_left_open(table, gate):
+    client = make_client(REGION, gate.url, connections=1)
+    registry = DynamoDBRegistry(table, client=client)
+    registry.add("a=")
+    registry.close()
+    assert client.query(
+        TableName=table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "channel#*"}},
+    )["Count"]
+    client.close()
+
+
+def test_it_may_be_used_again_after_it_was_closed(registry):
+    registry.add("a=")
+    registry.close()
+    assert listening(registry) == ["a="]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_may_be_used_on_both_sides_of_a_fork(registry):
+    registry.add("a=")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for number in range(5):
+                registry.add(f"child-{number}=")
+            code = 0
+        finally:
+            os._exit(code)
+    for number in range(5):
+        registry.add(f"parent-{number}=")
+    assert os.waitpid(child, 0)[1] == 0
+    assert registry.count() == len(listening(registry)) == 11
+
+
+@pytest.mark.parametrize("table", ["", "ab", "a b c", "a" * 256, "arn:aws:dynamodb", None])
+def test_what_cannot_be_a_table_is_refused(table):
+    with pytest.raises(ConfigurationError, match="no name of a DynamoDB table"):
+        DynamoDBRegistry(table)

@@ -1,0 +1,102 @@
+import pytest
+
+from broadcaster import Broadcaster, RegistryError
+from broadcaster.registries.listeners import Listeners
+
+
+def test_an_empty_registry_has_no_pages():
+    assert list(Listeners(iter([]))) == []
+
+
+def test_pages_pass_through_and_only_the_first_is_read_ahead():
+    read = []
+
+    def pages():
+        for page in (["a"], ["b"], ["c"]):
+            read.append(page)
+            yield page
+
+    listeners = Listeners(pages())
+    assert read == [["a"]]
+    assert list(listeners) == [["a"], ["b"], ["c"]]
+    assert listeners.error is None
+
+
+def failing(*pages):
+    yield from pages
+    raise RegistryError("it is away")
+
+
+def test_an_error_on_the_first_page_is_raised():
+    with pytest.raises(RegistryError, match="it is away"):
+        Listeners(failing())
+
+
+def test_an_error_on_a_later_page_ends_the_pages_and_is_kept():
+    listeners = Listeners(failing(["a"], ["b"]))
+    assert list(listeners) == [["a"], ["b"]]
+    assert str(listeners.error) == "it is away"
+
+
+class Away:
+    """A registry whose list breaks off after some pages."""
+
+    def __init__(self, *pages):
+        self._pages = pages
+
+    def pages(self, channel):
+        return failing(*self._pages)
+
+    def add(self, connection_id, channels=None, *, lifetime=0):
+        raise RegistryError("it is away")
+
+    def remove(self, connection_ids):
+        raise RegistryError("it is away")
+
+    def count(self):
+        raise RegistryError("it is away")
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def broadcast(sink):
+    def broadcast(registry):
+        with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry) as caster:
+            return caster.broadcast("admin", "admin_event", {})
+
+    return broadcast
+
+
+def test_a_broadcast_that_cannot_read_the_registry_sends_nothing(broadcast, sink):
+    with pytest.raises(RegistryError) as error:
+        broadcast(Away())
+    assert error.value.result is None
+    assert not sink.received
+
+
+def test_a_broadcast_whose_list_breaks_off_sends_to_those_it_read_and_says_so(broadcast, sink):
+    with pytest.raises(RegistryError, match="it is away") as error:
+        broadcast(Away(["a=", "b="], ["c="]))
+    assert error.value.result == {"sent": 3, "failed": 0, "stale": 0}
+    assert set(sink.received) == {"a=", "b=", "c="}
+
+
+def test_a_registration_that_fails_is_reported(sink):
+    with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Away()) as caster:
+        with pytest.raises(RegistryError, match="it is away"):
+            caster.register_connection("a=")
+        with pytest.raises(RegistryError, match="it is away"):
+            caster.unregister_connection("a=")
+
+
+def test_a_stale_connection_that_cannot_be_removed_spoils_nothing(sink, caplog):
+    class Half(Away):
+        def pages(self, channel):
+            return iter([["gone=", "here="]])
+
+    sink.gone.add("gone=")
+    with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Half()) as caster:
+        assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1}
+    assert "could not be removed: it is away" in caplog.text

@@ -1,0 +1,225 @@
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from broadcaster.registries import workers
+from broadcaster.registries.memory import MemoryRegistry
+
+
+@pytest.fixture
+def run():
+    """Runs code in a process of its own and returns what it printed and what it logged."""
+
+    def run(code, **environ):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.split(), done.stderr
+
+    return run
+
+
+def test_expired_entries_give_their_memory_back(clock):
+    registry = MemoryRegistry(clock=clock)
+    for number in range(1_000):
+        registry.add(str(number), [str(number)], lifetime=10)
+    clock.now += 11
+    registry.add("a", lifetime=10)
+    assert (len(registry._expires), len(registry._members), len(registry._channels)) == (1, 0, 0)
+
+
+def test_removed_connections_give_their_memory_back(clock):
+    registry = MemoryRegistry(clock=clock)
+    for number in range(100):
+        registry.add(str(number), [str(number), "admin"])
+        registry.add(str(number))
+    registry.remove([str(number) for number in range(100)])
+    kept = registry._expires, registry._members, registry._channels, registry._everything
+    assert list(map(len, kept)) == [0, 0, 0, 0]
+
+
+def test_one_process_is_nothing_to_warn_about(run):
+    printed, logged = run("""
+        from broadcaster import MemoryRegistry
+        registry = MemoryRegistry()
+        registry.add("a=")
+        print(list(registry.pages("admin")))
+    """)
+    assert (printed, logged) == (["[['a=']]"], "")
+
+
+def test_several_workers_are_warned_about_once_and_pointed_to_the_other_registries(monkeypatch, caplog):
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    registry = MemoryRegistry()
+    for _ in range(3):
+        registry.add("a=")
+        list(registry.pages("admin"))
+    [record] = caplog.records
+    assert (record.name, record.levelno) == ("broadcaster", logging.WARNING)
+    for part in ("WEB_CONCURRENCY is 4", "redis://", "dynamodb://", "BROADCASTER_REGISTRY", str(os.getpid())):
+        assert part in record.getMessage()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.parametrize("use", ['registry.add("b=")', 'list(registry.pages("admin"))'])
+def test_use_after_a_fork_works_and_is_warned_about(run, use):
+    printed, logged = run(f"""
+        import os
+        from broadcaster import MemoryRegistry
+        registry = MemoryRegistry()
+        registry.add("a=")
+        if child := os.fork():
+            status = os.waitpid(child, 0)[1]
+            registry.add("c=")
+            print("parent", status, registry.count())
+        else:
+            {use}
+            {use}
+            print("child", registry.count(), flush=True)
+            os._exit(0)
+    """)
+    assert printed[0] == "child"
+    assert printed[2:] == ["parent", "0", "2"]
+    assert logged.count("before this process was forked") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_in_the_middle_of_a_registration_leaves_both_sides_whole(run):
+    printed, _ = run("""
+        import os, threading
+        from broadcaster import MemoryRegistry
+        registry = MemoryRegistry()
+        stop = threading.Event()
+        def register():
+            number = 0
+            while not stop.is_set():
+                registry.add(f"{number}=", ["admin", "logs"])
+                registry.remove([f"{number}="])
+                number += 1
+        threads = [threading.Thread(target=register) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        statuses = []
+        for _ in range(20):
+            if child := os.fork():
+                statuses.append(os.waitpid(child, 0)[1])
+            else:
+                registry.add("child=")
+                os._exit(0 if "child=" in sum(registry.pages("admin"), []) else 1)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        print(set(statuses) == {0}, registry.count())
+    """)
+    assert printed == ["True", "0"]
+
+
+def test_a_worker_of_gunicorn_warns_however_the_number_was_configured(tmp_path):
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent("""
+            from broadcaster import MemoryRegistry
+            registry = MemoryRegistry()
+            def app(environ, start_response):
+                registry.add("a=")
+                start_response("200 OK", [])
+                return [b""]
+        """)
+    )
+    # The number of workers is neither on the command line nor in the environment.
+    (tmp_path / "gunicorn.conf.py").write_text(
+        textwrap.dedent("""
+            bind = "127.0.0.1:0"
+            workers = 2
+            control_socket_disable = True
+            def when_ready(server):
+                server.log.info("ready on %s", server.LISTENERS[0].getsockname()[1])
+        """)
+    )
+    environ = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "app:app"], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        seen = _read_until(server.stderr, "Booting worker", times=2)
+        port = int(seen.partition("ready on ")[2].split()[0])
+        _get(port)
+        warning = _read_until(server.stderr, "side by side")
+    finally:
+        server.terminate()
+        server.wait()
+        server.stderr.close()
+    assert "2 processes like this one run side by side" in warning
+
+
+def _read_until(stream, words, times=1):
+    seen = ""
+    while seen.count(words) < times:
+        line = stream.readline()
+        assert line, f"the server ended: {seen}"
+        seen += line
+    return seen
+
+
+def _get(port):
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "sign"),
+    [
+        (["/usr/bin/gunicorn", "-w", "4", "app:app"], {}, "gunicorn was started with 4 workers"),
+        (["gunicorn", "-w4", "app:app"], {}, "gunicorn was started with 4 workers"),
+        (["gunicorn", "--workers=3", "app:app"], {}, "gunicorn was started with 3 workers"),
+        (["/app/gunicorn/__main__.py", "--workers", "3", "app:app"], {}, "gunicorn was started with 3 workers"),
+        (["uvicorn", "app:app", "--workers", "2"], {}, "uvicorn was started with 2 workers"),
+        ([r"uvicorn.exe", "app:app", "--workers", "2"], {}, "uvicorn was started with 2 workers"),
+        (["fastapi", "run", "--workers", "2"], {}, "fastapi was started with 2 workers"),
+        (["hypercorn", "-w", "2", "app:app"], {}, "hypercorn was started with 2 workers"),
+        (["gunicorn", "app:app"], {"GUNICORN_CMD_ARGS": "--bind=:80 --workers=5"}, "GUNICORN_CMD_ARGS asks for 5"),
+        (["app.py"], {"WEB_CONCURRENCY": " 8 "}, "WEB_CONCURRENCY is 8"),
+        (["app.py"], {"UVICORN_WORKERS": "2"}, "UVICORN_WORKERS is 2"),
+        (["gunicorn", "app:app"], {}, None),
+        (["gunicorn", "-w", "1", "app:app"], {"WEB_CONCURRENCY": "1"}, None),
+        (["uvicorn", "app:app", "--workers"], {"WEB_CONCURRENCY": "many"}, None),
+        (["train.py", "--workers", "8"], {}, None),
+        ([""], {}, None),
+        ([], {}, None),
+    ],
+)
+def test_the_usual_variables_and_command_lines_are_signs(argv, environ, sign):
+    found = workers.worker_sign(environ, argv)
+    assert found == sign or (sign and found.startswith(sign))
+
+
+def test_like_processes_under_one_parent_are_a_sign(tmp_path, monkeypatch):
+    def process(number, command):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "cmdline").write_text(command)
+
+    parent, me = os.getppid(), os.getpid()
+    children = tmp_path / str(parent) / "task" / str(parent) / "children"
+    children.parent.mkdir(parents=True)
+    process(me, "python\0-c\0spawn_main(pipe=7)")
+    process(2_000_001, "python\0-c\0spawn_main(pipe=9)")
+    process(2_000_002, "python\0-c\0resource_tracker(8)")
+    monkeypatch.setattr(sys, "platform", "linux")
+    children.write_text(f"{me} 2000002 ")
+    assert workers.sibling_sign(str(tmp_path)) is None
+    children.write_text(f"{me} 2000001 2000002 2000003 ")
+    assert workers.sibling_sign(str(tmp_path)).startswith("2 processes like this one run side by side")
+    assert workers.sibling_sign(str(tmp_path / "nothing")) is None

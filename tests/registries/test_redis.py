@@ -1,0 +1,276 @@
+import gc
+import os
+import socket
+import threading
+import traceback
+import tracemalloc
+from uuid import uuid4
+
+import pytest
+import redis
+
+from broadcaster import ConfigurationError, RegistryError
+from broadcaster.registries.redis import RedisRegistry
+from broadcaster.registries.redis_keys import Keys
+from broadcaster.registries.redis_url import parse_redis_url
+
+
+@pytest.fixture
+def prefix():
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def client(redis_server):
+    with redis_server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def registry(redis_server, prefix, clock):
+    registry = RedisRegistry(redis_server.url, prefix=prefix, clock=clock)
+    yield registry
+    registry.close()
+
+
+def listening(registry, channel="admin"):
+    return sorted(connection_id for page in registry.pages(channel) for connection_id in page)
+
+
+def everything_under(client, prefix):
+    return sorted(client.scan_iter(f"{prefix}*", count=1000))
+
+
+def test_every_key_starts_with_the_prefix_and_goes_with_the_last_connection(registry, client, prefix):
+    before = set(client.scan_iter("*", count=1000))
+    registry.add("a=", ["admin"])
+    registry.add("a=")
+    assert set(client.scan_iter("*", count=1000)) - before == {
+        f"{prefix}:{{channel:admin}}:ids",
+        f"{prefix}:{{channel:admin}}:expiry",
+        f"{prefix}:{{everything}}:ids",
+        f"{prefix}:{{everything}}:expiry",
+        f"{prefix}:connection:a=",
+        f"{prefix}:connections",
+    }
+    registry.remove(["a="])
+    assert everything_under(client, prefix) == []
+
+
+def test_two_prefixes_are_two_registries(redis_server, registry, prefix):
+    other = RedisRegistry(f"{redis_server.url}?prefix={prefix}-other")
+    registry.add("a=")
+    assert (listening(other), other.count()) == ([], 0)
+    other.close()
+
+
+def test_every_key_lives_a_minute_longer_than_its_last_entry(registry, client, prefix):
+    registry.add("a=", ["admin"], lifetime=1_000)
+    registry.add("a=", ["admin"], lifetime=10)
+    assert {round(client.ttl(key), -1) for key in everything_under(client, prefix)} == {1_060}
+
+
+def test_what_has_expired_is_dropped_where_a_channel_is_written_or_read(registry, client, prefix, clock):
+    ids, expiry = Keys(prefix).channel("admin")
+    for number in range(50):
+        registry.add(f"{number}=", ["admin"], lifetime=10)
+    clock.now += 11
+    registry.add("a=", ["admin"], lifetime=10)
+    assert (client.zcard(ids), client.zcard(expiry), client.zcard(f"{prefix}:connections")) == (1, 1, 1)
+    clock.now += 11
+    assert listening(registry) == []
+    assert client.exists(ids, expiry) == 0
+
+
+def test_thousands_that_expired_at_once_are_neither_listed_nor_kept(registry, client, prefix, clock):
+    ids, expiry = Keys(prefix).channel("admin")
+    names = [f"{number:05}=" for number in range(2_500)]
+    client.zadd(ids, dict.fromkeys(names, 0))
+    client.zadd(expiry, dict.fromkeys(names, clock.now - 1))
+    registry.add("00000a=", ["admin"])
+    assert listening(registry) == ["00000a="]
+    assert client.zcard(ids) == client.zcard(expiry) == 1
+
+
+def test_forty_thousand_ids_are_listed_in_the_memory_of_a_page(registry, client, prefix, clock):
+    for channel, start in (("admin", 0), ("*", 20_000)):
+        ids, expiry = Keys(prefix).channel(channel)
+        client.eval(
+            "for i = ARGV[1], ARGV[1] + 19999 do local id = string.format('%016d=', i) "
+            "redis.call('ZADD', KEYS[1], 0, id) redis.call('ZADD', KEYS[2], ARGV[2], id) end",
+            2, ids, expiry, start, clock.now + 1_000,
+        )  # fmt: skip
+    listed, last = 0, ""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for page in registry.pages("admin"):
+            assert last < page[0]
+            listed, last = listed + len(page), page[-1]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert listed == 40_000
+    assert peak < 2_000_000
+
+
+def test_one_registration_and_one_page_are_one_round_trip_each(redis_server, client, registry):
+    def commands(work):
+        """How often this connection was read from, and the commands that the server ran for others' scripts."""
+        before = client.info("commandstats")
+        work()
+        after = client.info("commandstats")
+        return {
+            name.removeprefix("cmdstat_"): stat["calls"] - before.get(name, {"calls": 0})["calls"]
+            for name, stat in after.items()
+            if name in ("cmdstat_eval", "cmdstat_smembers", "cmdstat_srem") and stat != before.get(name)
+        }
+
+    registry.add("warm=")
+    assert commands(lambda: registry.add("a=", ["admin", "logs"])) == {"eval": 4}
+    assert commands(lambda: listening(registry)) == {"eval": 2}
+    assert commands(lambda: registry.remove(["a=", "warm="])) == {"smembers": 2, "srem": 2}
+
+
+def test_a_restart_is_survived_without_a_restart_here(make_redis):
+    server = make_redis("--appendonly", "yes", "--appendfsync", "always")
+    registry = RedisRegistry(server.url)
+    registry.add("a=", ["admin"])
+    server.kill()
+    with pytest.raises(RegistryError, match="could not list the connections"):
+        listening(registry)
+    with pytest.raises(RegistryError, match="could not register connection 'b='"):
+        registry.add("b=")
+    server.start()
+    assert listening(registry) == ["a="]
+    registry.add("b=")
+    assert registry.count() == 2
+    registry.close()
+
+
+def test_a_quick_restart_goes_unnoticed(make_redis):
+    server = make_redis("--appendonly", "yes", "--appendfsync", "always")
+    registry = RedisRegistry(server.url)
+    registry.add("a=", ["admin"])
+    server.kill()
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    assert listening(registry) == ["a="]
+    starting.join()
+    registry.close()
+
+
+def test_without_persistence_a_restart_empties_it_and_it_goes_on(make_redis):
+    server = make_redis()
+    registry = RedisRegistry(server.url)
+    registry.add("a=", ["admin"])
+    server.kill()
+    server.start()
+    assert listening(registry) == []
+    registry.add("a=", ["admin"])
+    assert listening(registry) == ["a="]
+    registry.close()
+
+
+def test_a_server_that_is_away_at_first_is_no_reason_not_to_start(make_redis):
+    server = make_redis()
+    server.kill()
+    registry = RedisRegistry(server.url)
+    with pytest.raises(RegistryError) as error:
+        registry.count()
+    assert isinstance(error.value.__cause__, redis.ConnectionError)
+    server.start()
+    assert registry.count() == 0
+    registry.close()
+
+
+def test_one_that_accepts_and_never_answers_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        registry = RedisRegistry(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(RegistryError, match="Timeout"):
+            registry.add("a=")
+        registry.close()
+
+
+def test_tls_is_spoken_and_the_server_checked(tls_redis):
+    server, authority = tls_redis
+    with pytest.raises(RegistryError, match="certificate verify failed"):
+        RedisRegistry(server.url).count()
+    registry = RedisRegistry(f"{server.url}?ssl_ca_certs={authority}")
+    registry.add("a=")
+    assert listening(registry) == ["a="]
+    registry.close()
+
+
+def test_a_cluster_is_found_by_one_node_and_its_rules_are_kept(redis_cluster, prefix):
+    # Over three nodes: a script or a command with keys of two of them would be refused.
+    registry = RedisRegistry(f"{redis_cluster}&prefix={prefix}")
+    for number in range(40):
+        registry.add(f"{number:02}=", [f"channel-{number}", "admin"])
+    registry.add("all=")
+    assert len(listening(registry)) == registry.count() == 41
+    registry.remove([f"{number:02}=" for number in range(40)])
+    assert (listening(registry), listening(registry, "channel-7"), registry.count()) == (["all="], ["all="], 1)
+    registry.close()
+
+
+def test_a_client_that_is_passed_in_is_used_and_left_open(redis_server, prefix):
+    for options in ({"decode_responses": True}, {"decode_responses": False}, {"protocol": 2}):
+        with redis.Redis(port=redis_server.port, **options) as client:
+            registry = RedisRegistry(client, prefix=prefix)
+            registry.add("a=", ["admin"])
+            assert listening(registry) == ["a="]
+            registry.remove(["a="])
+            registry.close()
+            assert client.ping()
+
+
+def test_no_password_is_ever_shown(make_redis):
+    server = make_redis("--requirepass", "geheim", "--user", "app", "on", ">topsecret", "~*", "+@all")
+    for url in (
+        server.url.replace("://", "://:falsch@"),
+        server.url.replace("://", "://app:falsch@"),
+        server.url.replace("://", "://:falsch@").replace("/0", "/0?cluster=true"),
+        "redis://:falsch@127.0.0.1:1",
+    ):
+        registry = RedisRegistry(url)
+        with pytest.raises(RegistryError) as error:
+            registry.add("a=")
+        shown = "".join(traceback.format_exception(error.value)) + repr(registry) + repr(parse_redis_url(url))
+        assert "falsch" not in shown
+    registry = RedisRegistry(server.url.replace("://", "://app:topsecret@"))
+    registry.add("a=")
+    assert listening(registry) == ["a="]
+    registry.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_may_be_used_on_both_sides_of_a_fork(registry):
+    registry.add("a=")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for number in range(20):
+                registry.add(f"child-{number}=")
+            code = 0
+        finally:
+            os._exit(code)
+    for number in range(20):
+        registry.add(f"parent-{number}=")
+    assert os.waitpid(child, 0)[1] == 0
+    assert registry.count() == len(listening(registry)) == 41
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "{a}", "a" * 101, 7])
+def test_a_prefix_that_would_break_a_key_is_refused(prefix):
+    with pytest.raises(ConfigurationError, match="cannot start the keys"):
+        Keys(prefix)
+
+
+def test_percent_encoded_names_and_passwords_are_read():
+    target = parse_redis_url("rediss://us%40er:p%2Fw%3A@[::1]:7/3?ssl_cert_reqs=none&ssl_certfile=a&ssl_keyfile=b")
+    assert (target.username, target.password, target.host, target.port, target.db) == ("us@er", "p/w:", "::1", 7, 3)
+    assert target.tls_options == {"ssl_cert_reqs": "none", "ssl_certfile": "a", "ssl_keyfile": "b"}
+    assert str(target) == "rediss://[::1]:7/3"
