@@ -77,6 +77,12 @@ def channel_of(members: dict[str, object]) -> str:
         raise FrameError("bad_channel", str(error)) from error
 
 
+def auth_of(members: dict[str, object]) -> str:
+    """Return the signature that a client sends along, or nothing if it is none."""
+    auth = members.get("auth")
+    return auth if isinstance(auth, str) else ""
+
+
 def subscription_succeeded(channel: str) -> str:
     """Return the answer to `subscribe`."""
     return _write({"type": "subscription_succeeded", "channel": channel})
@@ -85,6 +91,16 @@ def subscription_succeeded(channel: str) -> str:
 def unsubscribe_succeeded(channel: str) -> str:
     """Return the answer to `unsubscribe`."""
     return _write({"type": "unsubscribe_succeeded", "channel": channel})
+
+
+def subscription_error(channel: str, status: int, message: str) -> str:
+    """Return the answer to a subscription that is not made or ended: an event, as Pusher's clients know it.
+
+    A status of 403 is final; 503 means that the same may succeed in a moment.
+    """
+    return _write(
+        {"channel": channel, "event": "pusher:subscription_error", "data": {"status": status, "message": message}}
+    )
 
 
 def connection_id(own_id: str) -> str:
@@ -102,7 +118,7 @@ def error(message: str) -> str:
     return _write({"type": "error", "message": message})
 
 
-def _write(frame: dict[str, str]) -> str:
+def _write(frame: dict[str, object]) -> str:
     return json.dumps(frame, separators=(",", ":"))
 
 

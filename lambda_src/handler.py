@@ -1,15 +1,25 @@
 """The Lambda behind all three routes of the WebSocket API.
 
 It answers a client by returning: the stage's `$default` route has a route response, whose frame is the `body` below.
-Only the connection id that a subscriber is told unasked is sent through `@connections`.
+Only the connection id that a subscriber is told unasked, where the backend registers connections, is sent through
+`@connections`. Where the gateway registers them, `subscriptions` does.
 """
 
+import os
 import time
 
 import frames
 import log_line
 import origins
 from invocation import Invocation
+
+# Set where the gateway registers connections: the table in which.
+TABLE_VARIABLE = "REGISTRY_TABLE"
+
+# Seconds that the requests to AWS for one event may take altogether; a client waits about ten for its answer. Of a
+# shorter timeout of the function's own, the last part is for the answer and the log.
+PATIENCE_SECONDS = 6.0
+RESERVE_SECONDS = 0.5
 
 
 def handler(event: object, context: object) -> dict[str, object]:
@@ -36,37 +46,60 @@ def handler(event: object, context: object) -> dict[str, object]:
     elif invocation.route == "$disconnect":
         line["outcome"] = "disconnected"
         line["close_code"] = invocation.close_code
+        if TABLE_VARIABLE in os.environ:
+            import subscriptions
+
+            subscriptions.forget(invocation, line, deadline=_deadline(context))
     else:
-        response["body"] = _answer(invocation, line)
+        response["body"] = _answer(invocation, context, line)
     line["duration_ms"] = round((time.perf_counter() - started) * 1000, 1)
     log_line.write(line)
     return response
 
 
-def _answer(invocation: Invocation, line: dict[str, object]) -> str:
+def _answer(invocation: Invocation, context: object, line: dict[str, object]) -> str:
     """Return the frame that answers a client's, and note in `line` what came of it."""
+    line["outcome"] = "ok"
     try:
         if invocation.is_binary:
             raise frames.FrameError("binary", 'the frame is binary; send text, e.g. {"action":"ping"}')
         members = frames.read(invocation.body)
         action = frames.action_of(members)
         line["action"] = action
-        if action == "subscribe":
-            channel = frames.channel_of(members)
-            _tell_connection_id(invocation, line)
-            frame = frames.subscription_succeeded(channel)
-        elif action == "unsubscribe":
-            frame = frames.unsubscribe_succeeded(frames.channel_of(members))
-        elif action == "connection_id":
-            frame = frames.connection_id(invocation.connection_id)
-        else:
-            frame = frames.pong()
+        if action == "connection_id":
+            return frames.connection_id(invocation.connection_id)
+        if action == "ping":
+            return frames.pong()
+        return _change(invocation, context, action, members, line)
     except frames.FrameError as error:
         line["outcome"] = "error"
         line["reason"] = error.reason
         return frames.error(str(error))
-    line["outcome"] = "ok"
-    return frame
+
+
+def _change(
+    invocation: Invocation, context: object, action: str, members: dict[str, object], line: dict[str, object]
+) -> str:
+    """Return the answer to `subscribe` or `unsubscribe`."""
+    channel = frames.channel_of(members)
+    if TABLE_VARIABLE in os.environ:
+        import subscriptions
+
+        deadline = _deadline(context)
+        if action == "subscribe":
+            return subscriptions.subscribe(invocation, channel, frames.auth_of(members), line, deadline=deadline)
+        return subscriptions.unsubscribe(invocation, channel, line, deadline=deadline)
+    if action == "subscribe":
+        _tell_connection_id(invocation, line)
+        return frames.subscription_succeeded(channel)
+    return frames.unsubscribe_succeeded(channel)
+
+
+def _deadline(context: object) -> float:
+    """Return until when, by `time.monotonic()`, AWS may be asked for this event."""
+    milliseconds_left = getattr(context, "get_remaining_time_in_millis", None)
+    left = milliseconds_left() / 1000 - RESERVE_SECONDS if milliseconds_left else PATIENCE_SECONDS
+    return time.monotonic() + min(left, PATIENCE_SECONDS)
 
 
 def _tell_connection_id(invocation: Invocation, line: dict[str, object]) -> None:
@@ -78,10 +111,11 @@ def _tell_connection_id(invocation: Invocation, line: dict[str, object]) -> None
     # rest, and a cold start should not. The first subscriber of a process waits for it, some tenths of a second,
     # because 256 MB come with a seventh of a CPU: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
     import connection_push
+    from aws_environment import AwsError
 
     try:
         connection_push.send(invocation, frames.connection_id(invocation.connection_id))
-    except connection_push.PushError as error:
+    except AwsError as error:
         line["push"] = "failed"
         line["push_error"] = str(error)
     except Exception as error:  # whatever it is, the client gets its answer

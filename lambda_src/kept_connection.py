@@ -31,14 +31,23 @@ class KeptConnection:
     time, for `ssl` and the certificate authorities.
 
     Args:
+        tls: to be used with `https` instead of a context of its own.
         clock: the time of day in seconds; a monotonic clock may stand still while the process is frozen.
     """
 
-    def __init__(self, scheme: str, host: str, port: int, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        *,
+        tls: "ssl.SSLContext | None" = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._host = host
         self._port = port
         self._clock = clock
-        self._tls = _tls_context() if scheme == "https" else None
+        self._tls = (tls or tls_context()) if scheme == "https" else None
         self._socket: socket.socket | None = None
         self._used_at = 0.0
 
@@ -105,7 +114,8 @@ class KeptConnection:
         raise refusal or OSError(f"{self._host} has no address")
 
 
-def _tls_context() -> "ssl.SSLContext":
+def tls_context() -> "ssl.SSLContext":
+    """Return a context that trusts the authorities of the system; making one takes tens of ms of CPU time."""
     # Imported here because a local gateway speaks plain HTTP and needs none of it.
     import ssl
 

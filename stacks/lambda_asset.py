@@ -16,7 +16,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # What the Lambda imports of the library, which is the standard library alone. They are bundled without the package's
 # __init__.py: as a namespace package, so that `from broadcaster.signing import …` loads nothing else.
-BROADCASTER_MODULES = ("channels.py", "errors.py", "http1.py", "signing.py")
+BROADCASTER_MODULES = (
+    "authorization.py",
+    "channels.py",
+    "connections.py",
+    "errors.py",
+    "http1.py",
+    "registries/dynamodb_rows.py",
+    "registries/lifetime.py",
+    "signing.py",
+)
 
 
 def source_files(project: Path = PROJECT) -> dict[str, Path]:

@@ -3,14 +3,20 @@
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+import boto3
 import pytest
 
+import admission
 import connection_push
+import registry
 
 CONNECTION_ID = "L0SM9cOFvHcCIhw="
 
@@ -60,9 +66,9 @@ class Request(NamedTuple):
 class ManagementAPI:
     """An HTTP server that keeps what it was asked, and answers 200 unless `answers` holds something else to do first.
 
-    An answer is a status, a status with headers, or one of `"hang"` (say nothing), `"vanish"` (answer 200, then
-    close the connection without a word), `"mutter"` (answer 200, then 408 to nobody, then set `has_muttered`),
-    `"garble"` (answer something that is not HTTP).
+    An answer is a status, a status with headers and perhaps a body, or one of `"hang"` (say nothing), `"vanish"`
+    (answer 200, then close the connection without a word), `"mutter"` (answer 200, then 408 to nobody, then set
+    `has_muttered`), `"garble"` (answer something that is not HTTP).
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -115,12 +121,15 @@ class ManagementAPI:
             handler.wfile.write(b"220 mail.example.com ESMTP\r\n\r\n")
             handler.close_connection = True
             return
-        status, headers = answer if isinstance(answer, tuple) else (200 if isinstance(answer, str) else answer, {})
+        status, headers, *body = (
+            answer if isinstance(answer, tuple) else (200 if isinstance(answer, str) else answer, {})
+        )
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(sum(map(len, body))))
         handler.end_headers()
+        handler.wfile.write(b"".join(body))
         if answer == "vanish":
             handler.close_connection = True
         if answer == "mutter":
@@ -174,5 +183,89 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example/secret+key")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "example//token==")
-    monkeypatch.delenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", raising=False)
+    for service in ("APIGATEWAYMANAGEMENTAPI", "DYNAMODB", "SECRETS_MANAGER"):
+        monkeypatch.delenv(f"AWS_ENDPOINT_URL_{service}", raising=False)
     return monkeypatch
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """A process that speaks the protocols of DynamoDB and Secrets Manager over HTTP."""
+    code = (
+        "import sys; from moto.server import ThreadedMotoServer\n"
+        "server = ThreadedMotoServer('127.0.0.1', 0, verbose=False); server.start()\n"
+        "print(server.get_host_and_port()[1], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.stdin.close()
+
+
+class StandIn:
+    """A table and a secret, as the stack makes them; `table` and `arn` name them."""
+
+    SECRET = "first-secret-of-the-backend"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        session = boto3.Session("local", "local", region_name="eu-west-1")
+        self.dynamodb = session.client("dynamodb", endpoint_url=url)
+        self.manager = session.client("secretsmanager", endpoint_url=url)
+        name = uuid4().hex
+        self.table = f"connections-{name}"
+        self.dynamodb.create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk")],
+        )
+        self.arn: str = self.manager.create_secret(Name=name, SecretString=self.SECRET)["ARN"]
+
+    def rotate(self, secret: str) -> None:
+        self.manager.put_secret_value(SecretId=self.arn, SecretString=secret)
+
+    def rows(self) -> set[tuple[str, str]]:
+        """The keys of all rows."""
+        items = self.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
+        return {(item["pk"]["S"], item["sk"]["S"]) for item in items}
+
+    def close(self) -> None:
+        self.dynamodb.close()
+        self.manager.close()
+
+
+@pytest.fixture
+def stand_in(aws_url: str, lambda_environment: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """The environment of a function where the gateway registers connections, with a table and a secret of its own."""
+    made = StandIn(aws_url)
+    lambda_environment.setenv("REGISTRY_TABLE", made.table)
+    lambda_environment.setenv("SUBSCRIPTION_SECRET", made.arn)
+    for service in ("DYNAMODB", "SECRETS_MANAGER"):
+        lambda_environment.setenv(f"AWS_ENDPOINT_URL_{service}", aws_url)
+    yield made
+    registry.close()
+    admission.close()
+    made.close()
+
+
+@pytest.fixture
+def service(
+    management_api_of: Callable[..., ManagementAPI], lambda_environment: pytest.MonkeyPatch
+) -> Iterator[ManagementAPI]:
+    """A server that both services lead to, and that answers what it is told to; else with an empty 200."""
+    api = management_api_of()
+    for name in ("DYNAMODB", "SECRETS_MANAGER"):
+        lambda_environment.setenv(f"AWS_ENDPOINT_URL_{name}", f"http://127.0.0.1:{api.port}")
+    lambda_environment.setenv("REGISTRY_TABLE", "connections")
+    lambda_environment.setenv("SUBSCRIPTION_SECRET", "arn:of-the-secret")
+    yield api
+    registry.close()
+    admission.close()

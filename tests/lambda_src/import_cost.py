@@ -1,4 +1,6 @@
-"""Print what importing the Lambda's handler costs in CPU time, over a bare interpreter; and what its first push adds.
+"""Print what importing the Lambda's handler costs in CPU time, over a bare interpreter; and what comes later.
+
+Later come the first push, where the backend registers connections, or the first subscription, where the gateway does.
 
     python tests/lambda_src/import_cost.py [path of a python, e.g. of 3.12]
 
@@ -14,17 +16,31 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIBRARY_MODULES = ("channels", "errors", "http1", "signing")
+LIBRARY_MODULES = (
+    "authorization",
+    "channels",
+    "connections",
+    "errors",
+    "http1",
+    "registries/dynamodb_rows",
+    "registries/lifetime",
+    "signing",
+)
 RUNS = 41
 MEASURE = """
-import sys, time
+import os, sys, time
 sys.path.insert(0, sys.argv[1])
+os.environ["REGISTRY_TABLE"] = "connections"
 start = time.process_time_ns()
 import handler
 imported = time.process_time_ns()
-import connection_push
-from kept_connection import KeptConnection
-KeptConnection("https", "localhost", 443)
+if sys.argv[2] == "push":
+    import connection_push
+    from kept_connection import KeptConnection
+    KeptConnection("https", "localhost", 443)
+else:
+    import aws_service, subscriptions
+    aws_service.tls_context()
 prepared = time.process_time_ns()
 print((imported - start) / 1e6, (prepared - imported) / 1e6)
 """
@@ -34,9 +50,9 @@ def lay_out_bundle(folder: Path) -> Path:
     """Copy what the function's bundle consists of into `folder`, in the places where the bundle has it."""
     for source in (ROOT / "lambda_src").glob("*.py"):
         shutil.copy(source, folder)
-    (folder / "broadcaster").mkdir()
+    (folder / "broadcaster" / "registries").mkdir(parents=True)
     for name in LIBRARY_MODULES:
-        shutil.copy(ROOT / "broadcaster" / f"{name}.py", folder / "broadcaster")
+        shutil.copy(ROOT / "broadcaster" / f"{name}.py", folder / "broadcaster" / f"{name}.py")
     return folder
 
 
@@ -46,11 +62,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         bundle = lay_out_bundle(Path(temporary))
         for title, options in (("without bytecode", ["-B"]), ("with bytecode", [])):
-            command = [python, "-I", *options, "-c", MEASURE, str(bundle)]
-            runs = [subprocess.check_output(command, text=True).split() for _ in range(RUNS)]
-            for step, column in (("import handler", 0), ("set up the first push over TLS", 1)):
-                ms = [float(figures[column]) for figures in runs]
-                print(f"{title}, {step}: median {statistics.median(ms):.1f} ms, least {min(ms):.1f} ms of CPU")
+            for first in ("push", "subscription"):
+                command = [python, "-I", *options, "-c", MEASURE, str(bundle), first]
+                runs = [subprocess.check_output(command, text=True).split() for _ in range(RUNS)]
+                for step, column in (("import handler", 0), (f"set up the first {first} over TLS", 1)):
+                    ms = [float(figures[column]) for figures in runs]
+                    print(f"{title}, {step}: median {statistics.median(ms):.1f} ms, least {min(ms):.1f} ms of CPU")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from broadcaster.authorization import subscription_signature
+
 HEAVY = {"asyncio", "boto3", "botocore", "dataclasses", "email", "http.client", "inspect", "logging", "ssl"}
-# Wanted by the first push; a cold start need not wait for them.
-FOR_THE_PUSH = {"broadcaster.http1", "broadcaster.signing", "hashlib", "socket", "typing", "urllib.parse"}
+# Wanted by the first push or subscription; a cold start need not wait for them.
+FOR_AWS = {"broadcaster.http1", "broadcaster.signing", "hashlib", "socket", "typing", "urllib.parse"}
 
 SCRIPT = """
 import json, sys
@@ -22,7 +24,7 @@ before = set(sys.modules)
 import handler
 imported = set(sys.modules) - before
 context = {"routeKey": "$default", "connectionId": "L0SM9cOFvHcCIhw=", "apiId": "abc", "stage": "production"}
-event = {"requestContext": context, "body": '{"action":"subscribe","channel":"admin"}'}
+event = {"requestContext": context, "body": '{"action":"subscribe","channel":"admin","auth":"%s"}' % sys.argv[2]}
 response = handler.handler(event, None)
 pushed = set(sys.modules) - before - imported
 print(json.dumps({"imported": sorted(imported), "pushed": sorted(pushed), "response": response}))
@@ -50,26 +52,53 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("python", pythons(), ids=lambda python: Path(python).parent.parent.name)
-def test_a_cold_start_imports_little_and_the_first_push_not_much_more(
-    python: str, bundle: Path, management_api: Any
-) -> None:
+def subscribe_in_a_fresh_process(python: str, bundle: Path, auth: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the line that was logged and the result of the script."""
     # Isolated and without site-packages: nothing that is installed here can stand in for what the bundle lacks.
     run = subprocess.run(
-        [python, "-I", "-S", "-c", SCRIPT, str(bundle)],
+        [python, "-I", "-S", "-c", SCRIPT, str(bundle), auth],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
+    assert run.stderr == ""
     logged, result = map(json.loads, run.stdout.splitlines())
-    assert (run.stderr, logged["push"]) == ("", "sent")
     assert result["response"]["body"] == '{"type":"subscription_succeeded","channel":"admin"}'
+    return logged, result
+
+
+each_python = pytest.mark.parametrize("python", pythons(), ids=lambda python: Path(python).parent.parent.name)
+
+
+@each_python
+def test_a_cold_start_imports_little_and_the_first_push_not_much_more(
+    python: str, bundle: Path, management_api: Any
+) -> None:
+    logged, result = subscribe_in_a_fresh_process(python, bundle)
+    assert logged["push"] == "sent"
     assert len(management_api.requests) == 1
 
     imported, pushed = set(result["imported"]), set(result["pushed"])
     assert {"handler", "frames", "invocation", "log_line"} <= imported
     assert {"connection_push", "kept_connection", "broadcaster.signing", "broadcaster.http1"} <= pushed
     assert not HEAVY & (imported | pushed)
-    assert not FOR_THE_PUSH & imported
+    assert not FOR_AWS & imported
+    assert not {"subscriptions", "registry", "admission"} & (imported | pushed)
+
+
+@each_python
+def test_where_the_gateway_registers_it_imports_no_more_and_the_first_subscription_not_much(
+    python: str, bundle: Path, stand_in: Any
+) -> None:
+    auth = subscription_signature(stand_in.SECRET, "L0SM9cOFvHcCIhw=", "admin")
+    logged, result = subscribe_in_a_fresh_process(python, bundle, auth)
+    assert logged["outcome"] == "ok"
+    assert ("channel#admin", "L0SM9cOFvHcCIhw=") in stand_in.rows()
+
+    imported, subscribed = set(result["imported"]), set(result["pushed"])
+    assert {"subscriptions", "registry", "admission", "signing_secret", "aws_service"} <= subscribed
+    assert not HEAVY & (imported | subscribed)
+    assert not FOR_AWS & imported
+    assert "connection_push" not in imported | subscribed

@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import connection_push
+from aws_environment import AwsError
 from invocation import Invocation
 
 SECRETS = ("example/secret+key", "example//token==", "ASIAEXAMPLEKEY", "Signature=")
@@ -96,7 +97,7 @@ def test_a_refused_push_says_what_api_gateway_said(
     management_api: Any, invocation: Invocation, status: int, error_type: str, message: str
 ) -> None:
     management_api.answers = [(status, {"x-amzn-ErrorType": error_type} if error_type else {})]
-    with pytest.raises(connection_push.PushError) as caught:
+    with pytest.raises(AwsError) as caught:
         connection_push.send(invocation, "x")
     assert str(caught.value) == message
     connection_push.send(invocation, "y")
@@ -105,7 +106,7 @@ def test_a_refused_push_says_what_api_gateway_said(
 
 def test_a_push_that_hangs_is_given_up(management_api: Any, invocation: Invocation) -> None:
     management_api.answers = ["hang"]
-    with pytest.raises(connection_push.PushError, match=r"^127\.0\.0\.1:\d+ did not answer within 0\.1 s$"):
+    with pytest.raises(AwsError, match=r"^127\.0\.0\.1:\d+ did not answer within 0\.1 s$"):
         connection_push.send(invocation, "x", seconds=0.1)
 
 
@@ -115,7 +116,7 @@ def test_the_longest_push_is_well_inside_the_ten_seconds_of_the_function() -> No
 
 def test_what_is_not_http_is_a_failed_push(management_api: Any, invocation: Invocation) -> None:
     management_api.answers = ["garble"]
-    with pytest.raises(connection_push.PushError, match="could not be asked: the answer does not begin with a status"):
+    with pytest.raises(AwsError, match="could not be asked: the answer does not begin with a status"):
         connection_push.send(invocation, "x")
 
 
@@ -126,7 +127,7 @@ def test_an_address_where_nobody_listens_is_a_failed_push(
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/production"
         lambda_environment.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url)
-        with pytest.raises(connection_push.PushError, match=r"could not be asked: .*refused") as caught:
+        with pytest.raises(AwsError, match=r"could not be asked: .*refused") as caught:
             connection_push.send(invocation, "x")
     connection_push.close()
     assert not any(secret in str(caught.value) for secret in SECRETS)
@@ -139,7 +140,7 @@ def test_an_override_that_is_no_url_is_named(
     url: str, invocation: Invocation, lambda_environment: pytest.MonkeyPatch
 ) -> None:
     lambda_environment.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url)
-    with pytest.raises(connection_push.PushError) as caught:
+    with pytest.raises(AwsError) as caught:
         connection_push.send(invocation, "x")
     assert str(caught.value).startswith(f"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI is {url!r}; give an http(s) URL")
 
@@ -149,7 +150,7 @@ def test_a_variable_that_lambda_did_not_set_is_named(
     name: str, management_api: Any, invocation: Invocation, lambda_environment: pytest.MonkeyPatch
 ) -> None:
     lambda_environment.delenv(name)
-    with pytest.raises(connection_push.PushError, match=f"^{name} is not set; Lambda sets it for every function$"):
+    with pytest.raises(AwsError, match=f"^{name} is not set; Lambda sets it for every function$"):
         connection_push.send(invocation, "x")
     assert management_api.requests == []
 
@@ -166,6 +167,6 @@ def test_on_aws_the_address_is_that_of_the_stage_whatever_domain_the_client_used
     region: str, host: str, event_of: Callable[..., dict[str, Any]], lambda_environment: pytest.MonkeyPatch
 ) -> None:
     event = event_of("$default", "", domainName="ws.example.com", stage="live")
-    endpoint = connection_push.Endpoint(Invocation(event), region)
+    endpoint = connection_push.endpoint_of(Invocation(event), region)
     assert endpoint.origin == ("https", host, 443)
     assert (endpoint.authority, endpoint.base_path) == (host, "/live")
