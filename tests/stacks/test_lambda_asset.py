@@ -21,7 +21,7 @@ def clone(tmp_path) -> Path:
     (root / "lambda_src").mkdir(parents=True)
     (root / "lambda_src" / "handler.py").write_text("def handler(event, context):\n    return {'statusCode': 200}\n")
     (root / "lambda_src" / "frames.py").write_text("FRAMES = ()\n")
-    (root / "broadcaster").mkdir()
+    (root / "broadcaster" / "registries").mkdir(parents=True)
     for name in ("__init__.py", "engine.py", *BROADCASTER_MODULES):
         (root / "broadcaster" / name).write_text("NUMBER = 1\n")
     return root
