@@ -12,6 +12,7 @@ the first message is sent.
 """
 
 from .default import (
+    authorize_subscription,
     broadcast,
     broadcast_admin_event,
     close_broadcaster,
@@ -46,6 +47,7 @@ __all__ = [
     "RefusedError",
     "Registry",
     "RegistryError",
+    "authorize_subscription",
     "broadcast",
     "broadcast_admin_event",
     "close_broadcaster",

@@ -20,6 +20,7 @@ def init_broadcaster(
     stage: str = "production",
     endpoint_url: str | None = None,
     registry: Registry | str | None = None,
+    secret: str | None = None,
     sender: str | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,
@@ -36,6 +37,7 @@ def init_broadcaster(
         stage=stage,
         endpoint_url=endpoint_url,
         registry=registry,
+        secret=secret,
         sender=sender,
         concurrency=concurrency,
         timeout=timeout,
@@ -68,6 +70,14 @@ def register_connection(connection_id: str, *, channels: Collection[str] | None 
 def unregister_connection(connection_id: str) -> None:
     """Forget a connection; see `Broadcaster.unregister_connection`."""
     _current().unregister_connection(connection_id)
+
+
+def authorize_subscription(connection_id: str, channel: str) -> str:
+    """Return the signature with which this connection may listen to this channel.
+
+    See `Broadcaster.authorize_subscription`.
+    """
+    return _current().authorize_subscription(connection_id, channel)
 
 
 def broadcast(channel: str, event: str, data: Any) -> BroadcastResult:

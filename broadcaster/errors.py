@@ -5,7 +5,8 @@
     ├── InvalidArgumentError   fix the call: a malformed channel name or connection id
     ├── MessageError           change the message: too large, or not JSON
     ├── RegistryError          look at the registry: it could not be read or written
-    ├── RefusedError           look at access or the address: API Gateway refuses everybody, or cannot be found
+    ├── RefusedError           look at access or the address: API Gateway refuses everybody, or cannot be found; or so
+    │                          does Secrets Manager when subscriptions are to be signed
     └── ClosedError            make a new broadcaster: this one was closed
 
 What happens to a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an exception.
@@ -44,7 +45,10 @@ class RegistryError(BroadcasterError):
 
 
 class RefusedError(BroadcasterError):
-    """API Gateway refuses every connection alike (403) or cannot be reached; the text says what to check."""
+    """API Gateway refuses every connection alike (403) or cannot be reached, or Secrets Manager does.
+
+    The text says what to check.
+    """
 
 
 class ClosedError(BroadcasterError):

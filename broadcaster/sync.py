@@ -13,6 +13,7 @@ from .registries.choose import make_registry
 from .registries.listeners import Listeners
 from .results import BroadcastResult
 from .sending.sender import make_sender
+from .subscription_secret import SubscriptionSecret
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
@@ -33,6 +34,8 @@ class Broadcaster:
         registry: who is connected: a registry, which `close` leaves open, or the URL of one, `redis://host:6379/0`,
             `rediss://…`, `dynamodb://table-name?region=us-east-1`. Without it, the variable `BROADCASTER_REGISTRY` or
             a `MemoryRegistry`, which suits a backend of one process.
+        secret: what `authorize_subscription` signs with: the secret or its ARN in Secrets Manager. Without it, the
+            variable `BROADCASTER_SECRET`; nothing is read before the first signature.
         sender: `"engine"` or `"boto3"` to choose what carries the posts; without it, boto3 where a proxy is in force.
         concurrency: requests in flight at once, for each broadcast.
         timeout: seconds for one request, and as many for opening a connection.
@@ -53,6 +56,7 @@ class Broadcaster:
         stage: str = "production",
         endpoint_url: str | None = None,
         registry: Registry | str | None = None,
+        secret: str | None = None,
         sender: str | None = None,
         concurrency: int | None = None,
         timeout: float | None = None,
@@ -73,6 +77,7 @@ class Broadcaster:
             verify=verify,
         )
         self._registry, self._owns_registry = make_registry(registry)
+        self._secret = SubscriptionSecret(secret)
         self._is_closed = False
 
     def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
@@ -102,6 +107,26 @@ class Broadcaster:
         """
         self._check_open()
         self._registry.remove([check_connection_id(connection_id)])
+
+    def authorize_subscription(self, connection_id: str, channel: str) -> str:
+        """Return the signature with which this connection may subscribe to this channel, for the client's `auth`.
+
+        Needed where the gateway registers connections. Whoever gets it may listen: look first whether the user of this
+        request may. It is 64 hexadecimal digits, HMAC-SHA256 over `connection_id:channel`, and good until the
+        connection ends or the secret is replaced.
+
+        Raises:
+            InvalidArgumentError: the id or the channel is malformed. Nothing was signed.
+            ConfigurationError: no secret was given, or boto3 or its credentials are missing to read it.
+            RefusedError: Secrets Manager refuses the secret, or cannot be reached.
+            ClosedError: this broadcaster was closed.
+        """
+        from .authorization import subscription_signature
+
+        self._check_open()
+        check_connection_id(connection_id)
+        check_channel(channel)
+        return subscription_signature(self._secret.read(), connection_id, channel)
 
     def broadcast(self, channel: str, event: str, data: Any) -> BroadcastResult:
         """Send one event to everybody who listens to `channel`, and return what became of it.

@@ -1,0 +1,122 @@
+"""The secret that subscriptions are signed with: given as it is, or read from AWS Secrets Manager by its ARN.
+
+What was read is kept for five minutes, so a rotation reaches every backend within that time; the Lambda goes on
+accepting the secret before it for fifteen.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .errors import ConfigurationError, RefusedError
+
+VARIABLE = "BROADCASTER_SECRET"
+
+KEEP = 300.0  # seconds
+# Seconds. If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no
+# secret that was replaced.
+LONGEST_KEEP = 900.0
+
+
+class SubscriptionSecret:
+    """Reads the secret when it is first needed. Thread-safe, and safe to use after `fork`.
+
+    Args:
+        value: the secret itself or its ARN; without it, what the variable `BROADCASTER_SECRET` holds.
+        clock: seconds that never go back; for tests.
+
+    Raises:
+        ConfigurationError: it is not text, or the ARN of something else.
+    """
+
+    def __init__(self, value: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        value = os.environ.get(VARIABLE) if value is None else value
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"secret is {type(value).__name__}; give the text of the secret, or its ARN")
+        self._arn = value.strip() if value and value.strip().startswith("arn:") else None
+        self._clock = clock
+        self._kept: tuple[str, float] | None = None  # with the time of reading
+        if self._arn:
+            _check_arn(self._arn)
+        elif value and value.strip():
+            self._kept = value, float("inf")
+
+    def __repr__(self) -> str:
+        """Name the ARN alone: the secret must not reach a log."""
+        return f"SubscriptionSecret({self._arn!r})" if self._arn else "SubscriptionSecret(...)"
+
+    def read(self) -> str:
+        """Return the secret; by ARN with one request to Secrets Manager every five minutes, the first also for boto3.
+
+        Raises:
+            ConfigurationError: none was given, or boto3 or its credentials are missing.
+            RefusedError: Secrets Manager refuses it, or cannot be reached.
+        """
+        kept = self._kept
+        now = self._clock()
+        if kept is not None and now - kept[1] < KEEP:
+            return kept[0]
+        if self._arn is None:
+            raise ConfigurationError(
+                f"no secret to sign subscriptions with; give init_broadcaster(secret=…) or set {VARIABLE}: "
+                "the secret, or its ARN, which is an output of the stack with registry=dynamodb"
+            )
+        try:
+            secret = _read(self._arn)
+        except RefusedError as error:
+            if kept is None or now - kept[1] >= LONGEST_KEEP:
+                raise
+            _log().warning("signing subscriptions with the secret that was read before: %s", error)
+            return kept[0]
+        # No lock: of two threads that read at once, each keeps what Secrets Manager says.
+        self._kept = secret, now
+        return secret
+
+
+def _check_arn(arn: str) -> None:
+    parts = arn.split(":")
+    if len(parts) != 7 or parts[2] != "secretsmanager" or not parts[3]:
+        raise ConfigurationError(
+            f"secret {arn!r:.120} is not the ARN of a secret; it looks like "
+            "'arn:aws:secretsmanager:us-east-1:123456789012:secret:name-a1b2c3', an output of the stack"
+        )
+
+
+def _read(arn: str) -> str:
+    try:
+        from boto3.session import Session
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    except ImportError as error:
+        raise ConfigurationError(
+            "reading the secret by its ARN needs boto3, which is not installed; pip install boto3, or give the secret"
+        ) from error
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 3, "mode": "standard"})
+    client: Any = None
+    try:
+        client = Session().client("secretsmanager", region_name=arn.split(":")[3], config=config)
+        secret = client.get_secret_value(SecretId=arn).get("SecretString")
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise ConfigurationError(f"no AWS credentials to read the secret with ({error})") from error
+    except (ClientError, BotoCoreError) as error:
+        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+        hint = ""
+        if code == "AccessDeniedException":
+            hint = "; attach the stack's backend policy to the role or user that this runs as"
+        elif code == "ResourceNotFoundException":
+            hint = "; is the ARN, an output of the stack, of this account and deployment?"
+        reason = code or f"it could not be asked ({error})"
+        raise RefusedError(f"Secrets Manager did not give the secret {arn}: {reason}{hint}") from error
+    finally:
+        if client is not None:
+            client.close()
+    if not isinstance(secret, str) or not secret:
+        raise RefusedError(f"the secret {arn} has no text; subscriptions are signed with one")
+    return secret
+
+
+def _log() -> Any:
+    import logging
+
+    return logging.getLogger("broadcaster")
