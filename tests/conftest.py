@@ -5,6 +5,9 @@ import os
 import hypothesis
 import pytest
 
+# As an installed distribution's entry point does.
+pytest_plugins = ["local_gateway.pytest_plugin"]
+
 # An example's time says more about the machine than about the code.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")

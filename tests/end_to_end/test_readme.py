@@ -9,7 +9,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,14 +19,14 @@ pytestmark = pytest.mark.usefixtures("backend_environment")
 
 @pytest.fixture
 def client(gateway):
-    with connect(gateway.websocket) as client:
+    with gateway.connect() as client:
         yield client
 
 
 @pytest.fixture
 def connection_id(client):
-    client.send('{"action":"connection_id"}')
-    return json.loads(client.recv(timeout=20))["connection_id"]
+    client.send({"action": "connection_id"})
+    return client.receive().json()["connection_id"]
 
 
 def test_the_quick_start_is_within_the_first_forty_lines():
@@ -38,7 +37,7 @@ def test_the_quick_start_prints_what_it_says(client, connection_id):
     code = QUICK_START.replace("L0SM9cOFvHcCIhw=", connection_id)
     done = subprocess.run([sys.executable, "-c", code + FAILURES], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "{'sent': 1, 'failed': 0, 'stale': 0}\n", done.stderr
-    assert json.loads(client.recv(timeout=20))["data"]["type"] == "run_started"
+    assert client.receive().json()["data"]["type"] == "run_started"
 
 
 def test_the_backend_registers_and_broadcasts(client, connection_id, tmp_path):
@@ -51,7 +50,7 @@ def test_the_backend_registers_and_broadcasts(client, connection_id, tmp_path):
         url = f"http://127.0.0.1:{int(process.stdout.readline())}"
         post(f"{url}/websocket/register", {"connection_id": connection_id})
         assert post(f"{url}/runs", {}) == {"sent": 1, "failed": 0, "stale": 0}
-        assert json.loads(client.recv(timeout=20))["event"] == "admin_event"
+        assert client.receive().json()["event"] == "admin_event"
         process.terminate()
 
 

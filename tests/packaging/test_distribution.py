@@ -17,6 +17,16 @@ register_connection("L0SM9cOFvHcCIhw=")
 unregister_connection("L0SM9cOFvHcCIhw=")
 print(broadcast_admin_event({"type": "run_started"}))
 """
+USE_THE_PLUGIN = """
+import pytest
+def echo(event, context):
+    return {"statusCode": 200, "body": event.get("body")}
+@pytest.mark.local_gateway(handler=echo)
+def test_echo(local_gateway, local_gateway_environment):
+    with local_gateway.connect() as client:
+        client.send("hello")
+        assert client.receive() == "hello"
+"""
 
 
 def run(*command, cwd):
@@ -34,8 +44,8 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_is_typed_and_holds_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "broadcaster/py.typed" in names
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"broadcaster"}
+    assert {"broadcaster/py.typed", "local_gateway/py.typed"} <= set(names)
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"broadcaster", "local_gateway"}
 
 
 def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
@@ -43,6 +53,14 @@ def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
     python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, wheel, cwd=tmp_path)
     assert run(python, "-I", "-c", USE, cwd=tmp_path) == "{'sent': 0, 'failed': 0, 'stale': 0}\n"
+
+
+def test_the_testing_extra_brings_the_pytest_plugin(wheel, tmp_path):
+    run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env", cwd=tmp_path)
+    python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, f"{wheel}[testing]", cwd=tmp_path)
+    (tmp_path / "test_echo.py").write_text(USE_THE_PLUGIN)
+    assert "1 passed" in run(python, "-m", "pytest", "-W", "error", "test_echo.py", cwd=tmp_path)
 
 
 def test_the_folder_works_when_it_is_copied_into_a_backend(tmp_path):
