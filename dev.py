@@ -141,7 +141,8 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
         check_port(port, name)
     set_up()
-    run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices"])
+    context = ["--context", f"registry={options.registry}"]
+    run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *context])
     log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
 
     key = {
@@ -151,6 +152,12 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     }
     with contextlib.ExitStack() as processes:
         gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", str(options.port)]
+        stand_in = {}
+        if options.registry == "dynamodb":
+            stand_in_command = ["-m", "examples.stand_in", "--assembly", "cdk.out", "--region", REGION]
+            _stand_in, lines = processes.enter_context(started("The stand-in for DynamoDB", stand_in_command, 6, log))
+            stand_in = dict(line.split("=", 1) for line in lines)
+            gateway_command += [argument for line in lines for argument in ("--env", line)]
         gateway, lines = processes.enter_context(started("The local gateway", gateway_command, 2, log, **key))
         websocket, connections = (line.split()[1] for line in lines)
         points_here = {
@@ -163,11 +170,12 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
         if options.simulate is not None:
             backend_command += ["--simulate", options.simulate]
         backend, lines = processes.enter_context(
-            started("The example backend", backend_command, 1, log, **key, **points_here, **login)
+            started("The example backend", backend_command, 1, log, **key, **points_here, **stand_in, **login)
         )
         url = lines[0].split()[1]
         if options.once:
-            return call([PYTHON, "-m", "examples.tour", "--websocket", websocket, "--backend", url], **login)
+            addresses = ["--websocket", websocket, "--backend", url]
+            return call([PYTHON, "-m", "examples.tour", *addresses, "--registry", options.registry], **login)
         user = f"demo:{login['DEMO_PASSWORD']}"
         print(f"""
   dashboard    {url}/#{user}
@@ -267,8 +275,13 @@ For the front end, in .env.local:
 For the backend, whose role or user needs the policy {outputs["BackendPolicyArn"]}:
 WEBSOCKET_API_ID={outputs["ApiId"]}
 WEBSOCKET_STAGE={outputs["Stage"]}
-AWS_REGION={outputs["Region"]}
-""")
+AWS_REGION={outputs["Region"]}""")
+        for output, variable in (
+            ("RegistryUrl", "BROADCASTER_REGISTRY"),
+            ("SubscriptionSecretArn", "BROADCASTER_SECRET"),
+        ):
+            if output in outputs:
+                print(f"{variable}={outputs[output]}")
     return 0
 
 
@@ -280,6 +293,12 @@ def main() -> int:
         sub.set_defaults(command=command)
         if command is run:
             sub.add_argument("--once", action="store_true", help="play one event through the whole path and end")
+            sub.add_argument(
+                "--registry",
+                choices=("backend", "dynamodb"),
+                default="backend",
+                help="who registers connections: the backend, or the gateway in a table (default: %(default)s)",
+            )
             sub.add_argument("--simulate", metavar="SPEED", help="simulate runs for the dashboard, e.g. at speed 1")
             sub.add_argument("--port", type=int, default=8001, help="of the gateway (default: %(default)s)")
             sub.add_argument("--backend-port", type=int, default=8000, help="of the backend (default: %(default)s)")

@@ -21,7 +21,7 @@ class StepFailed(Exception):
     """What was expected of a step, and what happened instead."""
 
 
-async def tour(websocket_url: str, backend_url: str) -> None:
+async def tour(websocket_url: str, backend_url: str, registry: str) -> None:
     # The jar takes cookies of bare addresses too, such as 127.0.0.1.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         credentials = {"user": "demo", "password": os.environ.get("DEMO_PASSWORD", "")}
@@ -29,12 +29,10 @@ async def tour(websocket_url: str, backend_url: str) -> None:
 
         print(f"connecting to {websocket_url}")
         async with session.ws_connect(websocket_url) as socket:
-            await say(socket, {"action": "subscribe", "channel": "admin"})
-            hello = await hear(socket, "connection_id")
-            await hear(socket, "subscription_succeeded")
-
-            print(f"registering {hello['connection_id']} with the backend")
-            await post(session, f"{backend_url}/websocket/register", {"connection_id": hello["connection_id"]})
+            if registry == "backend":
+                await subscribe_and_register(session, socket, backend_url)
+            else:
+                await subscribe_with_signature(session, socket, backend_url)
 
             print("starting a run, which the backend broadcasts")
             result = await post(session, f"{backend_url}/runs", {"run_name": "My Workflow"})
@@ -44,6 +42,30 @@ async def tour(websocket_url: str, backend_url: str) -> None:
             print(result)
             if result != {"sent": 1, "failed": 0, "stale": 0}:
                 raise StepFailed("expected one connection to be reached and none to be lost")
+
+
+async def subscribe_and_register(
+    session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, backend_url: str
+) -> None:
+    await say(socket, {"action": "subscribe", "channel": "admin"})
+    hello = await hear(socket, "connection_id")
+    await hear(socket, "subscription_succeeded")
+
+    print(f"registering {hello['connection_id']} with the backend")
+    await post(session, f"{backend_url}/websocket/register", {"connection_id": hello["connection_id"]})
+
+
+async def subscribe_with_signature(
+    session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, backend_url: str
+) -> None:
+    await say(socket, {"action": "connection_id"})
+    hello = await hear(socket, "connection_id")
+
+    print(f"asking the backend to let {hello['connection_id']} subscribe")
+    subscription = {"connection_id": hello["connection_id"], "channel": "admin"}
+    answer = await post(session, f"{backend_url}/websocket/auth", subscription)
+    await say(socket, {"action": "subscribe", "channel": "admin", "auth": answer["auth"]})
+    await hear(socket, "subscription_succeeded")
 
 
 async def say(socket: aiohttp.ClientWebSocketResponse, frame: dict[str, str]) -> None:
@@ -78,9 +100,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--websocket", required=True, metavar="URL")
     parser.add_argument("--backend", required=True, metavar="URL")
+    parser.add_argument("--registry", choices=("backend", "dynamodb"), default="backend", help="default: %(default)s")
     options = parser.parse_args()
     try:
-        asyncio.run(tour(options.websocket, options.backend))
+        asyncio.run(tour(options.websocket, options.backend, options.registry))
     except (StepFailed, aiohttp.ClientError, TimeoutError) as error:
         print(f"failed: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from broadcaster import (
     BroadcastResult,
     InvalidArgumentError,
+    authorize_subscription,
     broadcast_admin_event,
     close_broadcaster,
     init_broadcaster,
@@ -42,6 +43,11 @@ class Registration(BaseModel):
     channels: list[str] | None = None  # everything
 
 
+class Subscription(BaseModel):
+    connection_id: str
+    channel: str
+
+
 class Run(BaseModel):
     run_name: str
 
@@ -51,6 +57,15 @@ def register(registration: Registration, _: login.SignedIn) -> None:
     """Take in a browser's connection id. The login in front is the lock: who is registered receives the events."""
     try:
         register_connection(registration.connection_id, channels=registration.channels)
+    except InvalidArgumentError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+@app.post("/websocket/auth")
+def authorize(subscription: Subscription, _: login.SignedIn) -> dict[str, str]:
+    """Let a browser subscribe where the gateway registers connections; here everybody who is signed in may."""
+    try:
+        return {"auth": authorize_subscription(subscription.connection_id, subscription.channel)}
     except InvalidArgumentError as error:
         raise HTTPException(422, str(error)) from error
 

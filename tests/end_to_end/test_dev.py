@@ -50,6 +50,13 @@ def test_once_plays_the_whole_path_and_shows_every_frame(is_set_up):
     assert done.stdout.splitlines()[-1] == "{'sent': 1, 'failed': 0, 'stale': 0}"
 
 
+def test_once_plays_it_with_signed_subscriptions_where_the_gateway_registers(is_set_up):
+    done = dev("run", "--once", "--registry", "dynamodb")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"auth": ' in done.stdout
+    assert done.stdout.splitlines()[-1] == "{'sent': 1, 'failed': 0, 'stale': 0}"
+
+
 @pytest.mark.parametrize("option", ["--port", "--backend-port"])
 def test_a_taken_port_is_one_sentence(is_set_up, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
