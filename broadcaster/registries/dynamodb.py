@@ -6,7 +6,7 @@ Needs one on-demand table, which the stack makes; nothing here creates one. Need
 ## The table
 
 Partition key `pk` (S), sort key `sk` (S), time to live in `expires` (N, whole seconds since the epoch); no index, no
-stream. Every registration of one connection for one channel is two rows, each of about 60 bytes:
+stream. Every registration of one connection for one channel is two rows, each of about 50 bytes:
 
 | row | `pk` | `sk` |
 |---|---|---|
@@ -145,7 +145,7 @@ class DynamoDBRegistry:
     def count(self) -> int:
         """Return the number of connections that have not expired.
 
-        Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 60 registrations.
+        Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 80 registrations.
         """
         return sum(self._at_once(self._count_shard, range(SHARDS)))
 
