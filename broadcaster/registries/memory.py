@@ -122,9 +122,11 @@ class MemoryRegistry:
 # whole, on both sides.
 _all: "weakref.WeakSet[MemoryRegistry]" = weakref.WeakSet()
 _held: list[threading.Lock] = []
+_forking = threading.Lock()  # of two threads that fork, one at a time
 
 
 def _hold_all() -> None:
+    _forking.acquire()
     _held[:] = [registry._lock for registry in list(_all)]
     for lock in _held:
         lock.acquire()
@@ -134,6 +136,7 @@ def _release_all() -> None:
     for lock in _held:
         lock.release()
     _held.clear()
+    _forking.release()
 
 
 if hasattr(os, "register_at_fork"):
