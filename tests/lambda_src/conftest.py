@@ -214,11 +214,9 @@ class StandIn:
 
     SECRET = "first-secret-of-the-backend"
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        session = boto3.Session("local", "local", region_name="eu-west-1")
-        self.dynamodb = session.client("dynamodb", endpoint_url=url)
-        self.manager = session.client("secretsmanager", endpoint_url=url)
+    def __init__(self, dynamodb: Any, manager: Any) -> None:
+        self.dynamodb = dynamodb
+        self.manager = manager
         name = uuid4().hex
         self.table = f"connections-{name}"
         self.dynamodb.create_table(
@@ -237,15 +235,21 @@ class StandIn:
         items = self.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
         return {(item["pk"]["S"], item["sk"]["S"]) for item in items}
 
-    def close(self) -> None:
-        self.dynamodb.close()
-        self.manager.close()
+
+@pytest.fixture(scope="session")
+def aws_clients(aws_url: str) -> Iterator[tuple[Any, Any]]:
+    """Clients of boto3 for both services; making them takes longer than most tests."""
+    session = boto3.Session("local", "local", region_name="eu-west-1")
+    clients = tuple(session.client(name, endpoint_url=aws_url) for name in ("dynamodb", "secretsmanager"))
+    yield clients[0], clients[1]
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture
-def stand_in(aws_url: str, lambda_environment: pytest.MonkeyPatch) -> Iterator[StandIn]:
+def stand_in(aws_url: str, aws_clients: tuple[Any, Any], lambda_environment: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """The environment of a function where the gateway registers connections, with a table and a secret of its own."""
-    made = StandIn(aws_url)
+    made = StandIn(*aws_clients)
     lambda_environment.setenv("REGISTRY_TABLE", made.table)
     lambda_environment.setenv("SUBSCRIPTION_SECRET", made.arn)
     for service in ("DYNAMODB", "SECRETS_MANAGER"):
@@ -253,7 +257,6 @@ def stand_in(aws_url: str, lambda_environment: pytest.MonkeyPatch) -> Iterator[S
     yield made
     registry.close()
     admission.close()
-    made.close()
 
 
 @pytest.fixture
