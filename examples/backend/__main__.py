@@ -34,6 +34,7 @@ def main() -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # whoever connects before the application is ready waits, and is not refused
     except OSError as error:
         print(f"port {port} cannot be used for the backend ({error.strerror}); give another one", file=sys.stderr)
         return 1

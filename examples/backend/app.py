@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from broadcaster import (
+    BroadcasterError,
     BroadcastResult,
     InvalidArgumentError,
     authorize_subscription,
@@ -36,6 +38,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 # Without the generated pages of documentation, which load scripts from another host.
 app = FastAPI(title="Example backend", lifespan=lifespan, docs_url=None, redoc_url=None)
 login.install(app)
+
+
+@app.exception_handler(BroadcasterError)
+def say_what_to_check(_: Request, error: BroadcasterError) -> JSONResponse:
+    """Answer 503 with the reason, e.g. that the gateway cannot be reached."""
+    return JSONResponse({"detail": str(error)}, 503)
 
 
 class Registration(BaseModel):

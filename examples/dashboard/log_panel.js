@@ -7,7 +7,6 @@ import { LogView, timeOf } from "./log_view.js";
 export function showLog(log, runs) {
   const view = new LogView(log, find("log-list"), draw);
   const levels = new Set(LEVELS);
-  const threads = new Map(); // thread id -> its option
   const select = find("thread");
   let shownDetail;
 
@@ -30,6 +29,7 @@ export function showLog(log, runs) {
     view.update();
   }
 
+  for (const type of ["pointerdown", "focus"]) select.addEventListener(type, offerThreads);
   select.addEventListener("change", () => filter({ thread: select.value }));
   find("find").addEventListener("input", ({ target }) => filter({ text: target.value }));
   find("follow").addEventListener("click", () => view.follow());
@@ -43,26 +43,17 @@ export function showLog(log, runs) {
     find("follow").hidden = view.isFollowing || !log.shown.length;
     find("no-lines").hidden = log.shown.length > 0;
     say(find("no-lines"), log.total ? "No line passes the filters." : "Nothing has been logged yet.");
-    offerThreads();
     drawDetail(view.active);
   }
 
+  /** Only when somebody is about to choose: a list that changes all the time is laid out all the time. */
   function offerThreads() {
-    for (const run of runs.all.values()) {
-      const text = `${run.name} · ${run.thread}`;
-      if (!threads.has(run.thread)) {
-        const option = make("option", text, { value: run.thread });
-        threads.set(run.thread, option);
-        select.options[0].after(option);
-      } else if (threads.get(run.thread).label !== text) {
-        threads.get(run.thread).textContent = text;
-      }
-    }
-    for (const [thread, option] of threads) {
-      if (runs.all.has(thread) || select.value === thread) continue;
-      option.remove();
-      threads.delete(thread);
-    }
+    const offered = new Map([...runs.all.values()].reverse().map((run) => [run.thread, `${run.name} · ${run.thread}`]));
+    if (select.value && !offered.has(select.value)) offered.set(select.value, select.value);
+    const chosen = select.value;
+    const options = [...offered].map(([thread, text]) => make("option", text, { value: thread }));
+    select.replaceChildren(select.options[0], ...options);
+    select.value = chosen;
   }
 
   function drawDetail(line) {

@@ -2,6 +2,7 @@ import { beforeNextFrame } from "./frame.js";
 import { inMilliseconds } from "./latency.js";
 
 const isNarrow = matchMedia("(max-width: 52rem)"); // as in the style sheets
+const PAUSE = 100; // milliseconds between two pictures of a log that streams; nobody reads faster
 const BEYOND = 6; // rows kept above and below what is seen
 const NAMES = { debug: "debug", info: "info", warning: "warn", error: "error" };
 
@@ -19,13 +20,15 @@ export class LogView {
   #height = 0; // pixels of the window
   #top = 0; // pixels above it
   #onChange;
+  #drawNow;
 
   constructor(log, list, onChange) {
     this.#log = log;
     this.#list = list;
     this.#spacer = list.querySelector(".spacer");
     this.#onChange = onChange;
-    this.update = beforeNextFrame(() => this.#render());
+    this.#drawNow = beforeNextFrame(() => this.#render());
+    this.update = beforeNextFrame(() => this.#render(), PAUSE);
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
     list.addEventListener("click", ({ target }) => this.choose(target.closest(".line")?.line ?? null));
@@ -33,7 +36,7 @@ export class LogView {
       this.#height = list.clientHeight;
       this.#rows.forEach((row) => row.remove());
       this.#rows = [];
-      this.update();
+      this.#drawNow();
     }).observe(list);
   }
 
@@ -47,12 +50,12 @@ export class LogView {
 
   follow() {
     this.isFollowing = true;
-    this.update();
+    this.#drawNow();
   }
 
   choose(line) {
     this.active = line;
-    this.update();
+    this.#drawNow();
   }
 
   #scrolled() {
@@ -60,7 +63,7 @@ export class LogView {
     // Measured by what was last drawn: lines that came since are not the reader's doing.
     const end = parseFloat(this.#spacer.style.height || 0) - this.#height;
     this.isFollowing = this.#top >= end - this.#row;
-    this.update();
+    this.#drawNow();
   }
 
   #render() {

@@ -4,6 +4,8 @@ import { inMilliseconds } from "./latency.js";
 import { timeOf } from "./log_view.js";
 import { isOver } from "./runs.js";
 
+const PAUSE = 250; // milliseconds between two pictures, while nobody touches anything
+
 /** Shows Runs, newest first; one of them can be chosen, and then shows its steps and events. */
 export class RunsView {
   chosen = null; // a run
@@ -12,13 +14,15 @@ export class RunsView {
   #list = find("run-list");
   #items = new Map(); // run -> its parts
   #onChoose;
+  #drawNow;
 
   /** @param now the time by the backend's clock, in milliseconds */
   constructor(runs, now, onChoose) {
     this.#runs = runs;
     this.#now = now;
     this.#onChoose = onChoose;
-    this.update = beforeNextFrame(() => this.#render());
+    this.#drawNow = beforeNextFrame(() => this.#render());
+    this.update = beforeNextFrame(() => this.#render(), PAUSE);
     this.#list.addEventListener("keydown", (event) => this.#key(event));
     // What is under way gets older without an event.
     setInterval(() => {
@@ -31,7 +35,7 @@ export class RunsView {
     const former = this.chosen;
     this.chosen = run === former ? null : run;
     for (const changed of [former, this.chosen]) if (changed) this.#runs.changed.add(changed);
-    this.update();
+    this.#drawNow();
     this.#onChoose(this.chosen);
   }
 

@@ -1,0 +1,192 @@
+"""What somebody sees and does on the dashboard."""
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def busy(dashboard):
+    """The dashboard with one simulated run on its way, so fast that it ends in seconds."""
+    dashboard.system.ask("PUT", "/simulation", {"speed": 20})
+    dashboard.page.locator("#run-list .run[data-status=completed]").first.wait_for()
+    dashboard.system.ask("PUT", "/simulation", {"speed": 0})
+    return dashboard
+
+
+def levels_shown(page):
+    return set(page.locator(".line:not([hidden]) .level").all_text_contents())
+
+
+def test_an_event_appears_on_the_page(dashboard):
+    assert dashboard.system.start_run("My Workflow") == {"sent": 1, "failed": 0, "stale": 0}
+    run = dashboard.run("My Workflow")
+    run.wait_for()
+    run.click()
+    late = dashboard.page.locator(".events .late").first.text_content()
+    assert re.fullmatch(r"\d+ ms", late), "the latency of the event is shown"
+    assert dashboard.problems == []
+
+
+def test_a_wrong_password_is_said_and_the_right_one_then_works(context, system, new_dashboard):
+    page = new_dashboard(system).page
+    page.goto(system.url)
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("the user name or the password is wrong").wait_for()
+    page.get_by_label("Password").fill("correct horse")
+    page.keyboard.press("Enter")
+    page.locator("#connection[data-state=connected]").wait_for()
+
+
+def test_the_link_that_is_printed_fills_in_the_form_and_leaves_no_password_in_the_address(context, system):
+    page = context.new_page()
+    page.goto(system.link)
+    assert page.get_by_label("Password").input_value() == "correct horse"
+    assert page.url == system.url + "/"
+
+
+def test_a_session_that_ends_leads_to_the_form_and_a_new_one_to_events(dashboard, context):
+    context.clear_cookies()
+    dashboard.page.get_by_role("button", name="Start one").click()
+    dashboard.page.get_by_text("Your session has ended").wait_for()
+    dashboard.page.get_by_label("Password").fill("correct horse")
+    dashboard.page.get_by_role("button", name="Sign in").click()
+    dashboard.wait_until_live()
+    dashboard.system.start_run("after signing in again")
+    dashboard.run("after signing in again").wait_for()
+
+
+def test_a_page_that_comes_late_sees_the_runs_before(dashboard, open_dashboard):
+    dashboard.system.start_run("before the second page")
+    open_dashboard().run("before the second page").wait_for()
+
+
+def test_a_run_shows_its_steps_and_its_log_alone(busy):
+    page = busy.page
+    run = page.locator("#run-list .run[data-status=completed]").first
+    run.locator(".face").click()
+    thread = run.locator(".meta").text_content().split(" · ")[0]
+    assert run.locator(".steps li.finished").count() in (2, 3)
+    assert run.locator(".events li").count() >= 5
+    assert page.get_by_role("combobox", name="Thread").input_value() == thread
+    page.wait_for_function(
+        """thread => [...document.querySelectorAll(".line:not([hidden]) .thread")]
+            .every((it) => it.textContent === thread)""",
+        arg=thread,
+    )
+    lines = int(re.search(r"(\d+) lines", run.locator(".meta").text_content())[1])
+    assert lines >= 190
+    page.keyboard.press("Escape")
+    assert page.get_by_role("combobox", name="Thread").input_value() == ""
+
+
+def test_the_log_is_filtered_by_level_and_text(busy):
+    page = busy.page
+    for level in ("Debug", "Info", "Warning"):
+        page.get_by_role("button", name=re.compile(f"^{level}", re.IGNORECASE)).click()
+    page.wait_for_function("() => document.querySelectorAll('.line:not([hidden]) .level').length > 0")
+    assert levels_shown(page) == {"error"}
+    page.get_by_role("searchbox").fill("no line says this")
+    page.get_by_text("No line passes the filters.").wait_for()
+
+
+def test_the_log_is_walked_through_with_the_keyboard(busy):
+    page = busy.page
+    log = page.get_by_role("listbox", name="Log")
+    log.focus()
+    for key in ("ArrowUp", "ArrowUp", "Home"):
+        page.keyboard.press(key)
+    chosen = page.locator(".line[aria-selected=true]")
+    chosen.wait_for()
+    assert log.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    assert page.locator("#detail .text dd").text_content() == chosen.locator(".text").text_content()
+    assert page.get_by_role("button", name="Follow").is_visible(), "whoever reads further up is not carried away"
+    page.keyboard.press("f")
+    page.get_by_role("button", name="Follow").wait_for(state="hidden")
+
+
+def test_traffic_is_turned_with_the_keyboard(dashboard):
+    slider = dashboard.page.get_by_role("slider", name="Simulated traffic")
+    slider.focus()
+    dashboard.page.keyboard.press("ArrowRight")
+    dashboard.page.wait_for_function("() => document.getElementById('speed-text').textContent === '0.5\u00d7'")
+    dashboard.page.locator("#run-list .run").first.wait_for()
+    assert dashboard.system.ask("GET", "/simulation") == {"speed": 0.5}
+    dashboard.page.keyboard.press("ArrowLeft")
+    dashboard.page.wait_for_function("() => document.getElementById('speed-text').textContent === 'Off'")
+
+
+def test_every_control_has_a_name(busy):
+    snapshot = busy.page.locator("body").aria_snapshot()
+    nameless = re.findall(
+        r"^\s*- (?:button|textbox|searchbox|combobox|slider|listbox|group|region|img)(?::|$).*", snapshot, re.M
+    )
+    assert nameless == []
+    for name in ("Start one", "Sign out", "Theme: Auto"):
+        assert f'button "{name}"' in snapshot
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_can_be_told_from_their_background(busy, scheme):
+    """At least 4.5 to 1, which is what WCAG asks for at level AA."""
+    busy.page.emulate_media(color_scheme=scheme)
+    poor = busy.page.evaluate(CONTRAST)
+    assert poor == []
+
+
+@pytest.mark.parametrize("view", ["Runs", "Log"])
+def test_a_phone_shows_everything_without_scrolling_sideways(busy, view):
+    page = busy.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("button", name=view, exact=True).click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    shown = page.locator("#run-list .run" if view == "Runs" else ".line:not([hidden])").first
+    shown.wait_for()
+    too_small = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select")]
+            .filter(it => it.checkVisibility() && it.getBoundingClientRect().height < 24).map(it => it.outerHTML)"""
+    )
+    assert too_small == []
+
+
+def test_the_page_can_talk_to_its_own_backend_and_gateway_alone(dashboard):
+    refused = dashboard.page.evaluate(
+        """() => new Promise((resolve) => {
+            addEventListener("securitypolicyviolation", (event) => resolve(event.violatedDirective));
+            fetch("http://127.0.0.1:9/").catch(() => {});
+        })"""
+    )
+    assert refused == "connect-src"
+
+
+CONTRAST = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgb = (color) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const behind = (element) => {
+        for (let it = element; it; it = it.parentElement) {
+            const color = rgb(getComputedStyle(it).backgroundColor);
+            if (color[3] === 255) return color;
+        }
+        return [255, 255, 255];
+    };
+    const luminance = (color) => {
+        const [r, g, b] = color.slice(0, 3).map((it) => it / 255)
+            .map((it) => (it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const poor = [];
+    for (const element of document.querySelectorAll("body *")) {
+        const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!hasText || !element.checkVisibility({ visibilityProperty: true })) continue;
+        const pair = [rgb(getComputedStyle(element).color), behind(element)].map(luminance).sort((a, b) => b - a);
+        const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
+        if (ratio < 4.5) poor.push(`${element.className || element.tagName}: ${ratio.toFixed(2)}`);
+    }
+    return [...new Set(poor)];
+}"""
