@@ -20,6 +20,7 @@ from .limits import MAX_FRAME, MAX_MESSAGE
 _HARD_LIMIT = 16 * 1024 * 1024
 # Seconds that a client gets to answer a close frame before its socket is closed.
 _CLOSE_WAIT = 3.0
+_NEVER_SENT = WSCloseCode.ABNORMAL_CLOSURE.to_bytes(2, "big")  # RFC 6455, 7.4.1; aiohttp lets it pass
 _READ_AHEAD = 64 * 1024  # bytes of messages not yet handled after which aiohttp stops reading from the socket
 
 
@@ -37,6 +38,8 @@ class LimitedReader(WebSocketReader):
     def _handle_frame(self, fin: bool, opcode: int, payload: bytes | bytearray, compressed: int) -> None:
         if self._is_over and opcode != WSMsgType.CLOSE:
             return  # read and dropped until the client answers our close frame
+        if opcode == WSMsgType.CLOSE and payload[:2] == _NEVER_SENT:
+            raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "close code 1006 in a frame")
         if opcode < WSMsgType.CLOSE:
             self._size += len(payload)
             if len(payload) > MAX_FRAME or self._size > MAX_MESSAGE:

@@ -93,6 +93,15 @@ async def test_the_function_hears_how_the_client_closed(serve, disconnects, even
     assert (await running.call("POST", connection_id, b"late"))[:2] == (410, "GoneException")
 
 
+async def test_a_close_frame_with_the_code_that_is_never_sent_is_a_protocol_error(serve, disconnects, eventually):
+    running = await serve()
+    socket, _ = await connect(running)
+    await socket._writer.close(1006)
+    assert (await socket.receive(timeout=5)).data == 1002
+    (event,) = await eventually(disconnects)
+    assert event["requestContext"]["disconnectStatusCode"] == 1002
+
+
 async def test_a_client_that_is_cut_off_is_disconnected_with_1006(serve, disconnects, eventually):
     running = await serve()
     socket, _ = await connect(running)
