@@ -20,7 +20,7 @@ import pytest
 from broadcaster.registries.choose import VARIABLE
 
 ROOT = Path(__file__).parents[2]
-CLIENTS = 40
+CLIENTS = 25
 WORKERS = 4
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -258,7 +258,7 @@ async def prove(gateway, servers, outage):
             return clients
 
         clients = await join(CLIENTS)
-        workers = await backend.broadcast_from_each_worker(3)
+        workers = await backend.broadcast_from_each_worker(2)
 
         # Two workers are killed while events are under way.
         sending = asyncio.gather(*(backend.broadcast() for _ in range(12)))
@@ -267,7 +267,7 @@ async def prove(gateway, servers, outage):
             await asyncio.to_thread(servers.replace, worker)
         await sending
         await outage(backend)
-        workers = await backend.broadcast_from_each_worker(3)
+        await backend.broadcast_from_each_worker(2)
         first_of_late = backend._number + 1
         late = await join(5)
         await backend.broadcast_from_each_worker(1)
