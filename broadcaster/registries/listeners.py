@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 from ..errors import RegistryError
 
+# Each names another path than that of a connection, so neither is posted to. Nothing here registers them, but whoever
+# can write where the entries live could put one there, and one such entry must not end the broadcast for everybody.
+_PATHS = frozenset((".", ".."))
+
 
 class Listeners:
     """The pages of a registry, of which the first is read at once, so that a registry that is away ends it all.
@@ -20,8 +24,8 @@ class Listeners:
 
     def __init__(self, pages: Iterator[list[str]]) -> None:
         self.error: RegistryError | None = None
-        self._pages = pages
-        self._first = next(pages, None)
+        self._pages = _without_paths(pages)
+        self._first = next(self._pages, None)
 
     def __iter__(self) -> Iterator[list[str]]:
         page, self._first = self._first, None
@@ -32,3 +36,11 @@ class Listeners:
             except RegistryError as error:
                 self.error = error
                 return
+
+
+def _without_paths(pages: Iterator[list[str]]) -> Iterator[list[str]]:
+    for page in pages:
+        if _PATHS.isdisjoint(page):
+            yield page
+        elif kept := [connection_id for connection_id in page if connection_id not in _PATHS]:
+            yield kept

@@ -100,3 +100,8 @@ def test_a_stale_connection_that_cannot_be_removed_spoils_nothing(sink, caplog):
     with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Half()) as caster:
         assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1}
     assert "could not be removed: it is away" in caplog.text
+
+
+def test_an_entry_that_would_name_another_path_is_passed_over():
+    # Whoever can write to a table of DynamoDB can put it there.
+    assert list(Listeners(iter([["a", ".", "b"], ["..", "."], ["c"]]))) == [["a", "b"], ["c"]]
