@@ -7,8 +7,8 @@
     print(broadcast_admin_event({"type": "run_started", "thread_id": "abc123", "run_name": "My Workflow"}))
     # {'sent': 1, 'failed': 0, 'stale': 0}
 
-`Broadcaster` is the same as an object. Importing this package costs little: boto3, ssl and the like are imported when
-the first message is sent.
+`Broadcaster` is the same as an object, and `broadcaster.aio` the same for asyncio. Importing this package costs little:
+boto3, ssl and the like are imported when the first message is sent.
 """
 
 from .default import (
@@ -16,8 +16,11 @@ from .default import (
     broadcast,
     broadcast_admin_event,
     close_broadcaster,
+    disconnect_connection,
+    get_connection,
     init_broadcaster,
     register_connection,
+    send_to_connection,
     unregister_connection,
 )
 from .errors import (
@@ -28,9 +31,11 @@ from .errors import (
     MessageError,
     RefusedError,
     RegistryError,
+    UnavailableError,
 )
 from .registries import Registry
 from .registries.memory import MemoryRegistry
+from .replies import ConnectionInfo
 from .results import BroadcastResult, Failure
 from .sync import Broadcaster
 
@@ -40,6 +45,7 @@ __all__ = [
     "BroadcasterError",
     "ClosedError",
     "ConfigurationError",
+    "ConnectionInfo",
     "Failure",
     "InvalidArgumentError",
     "MemoryRegistry",
@@ -47,11 +53,15 @@ __all__ = [
     "RefusedError",
     "Registry",
     "RegistryError",
+    "UnavailableError",
     "authorize_subscription",
     "broadcast",
     "broadcast_admin_event",
     "close_broadcaster",
+    "disconnect_connection",
+    "get_connection",
     "init_broadcaster",
     "register_connection",
+    "send_to_connection",
     "unregister_connection",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import ConfigurationError
 from .registries import Registry
+from .replies import ConnectionInfo
 from .results import BroadcastResult
 from .sync import Broadcaster
 
@@ -88,6 +89,24 @@ def broadcast(channel: str, event: str, data: Any) -> BroadcastResult:
 def broadcast_admin_event(data: Any) -> BroadcastResult:
     """Send `data` as event `admin_event` on channel `admin`; see `Broadcaster.broadcast`."""
     return _current().broadcast_admin_event(data)
+
+
+def send_to_connection(connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+    """Send one event to one connection, registered or not; see `Broadcaster.send_to_connection`."""
+    return _current().send_to_connection(connection_id, channel, event, data)
+
+
+def disconnect_connection(connection_id: str) -> bool:
+    """Close a connection, and forget it; return whether it was there.
+
+    See `Broadcaster.disconnect_connection`.
+    """
+    return _current().disconnect_connection(connection_id)
+
+
+def get_connection(connection_id: str) -> ConnectionInfo | None:
+    """Return what API Gateway knows of a connection; None if it is gone. See `Broadcaster.get_connection`."""
+    return _current().get_connection(connection_id)
 
 
 def _current() -> Broadcaster:

@@ -7,9 +7,11 @@
     ├── RegistryError          look at the registry: it could not be read or written
     ├── RefusedError           look at access or the address: API Gateway refuses everybody, or cannot be found; or so
     │                          does Secrets Manager when subscriptions are to be signed
+    ├── UnavailableError       try again later: API Gateway gave no answer about the connection that it was asked about
     └── ClosedError            make a new broadcaster: this one was closed
 
-What happens to a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an exception.
+What happens to a message for a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an
+exception.
 """
 
 TYPE_CHECKING = False  # as type checkers know it; importing typing would cost the Lambda's cold start
@@ -49,6 +51,10 @@ class RefusedError(BroadcasterError):
 
     The text says what to check.
     """
+
+
+class UnavailableError(BroadcasterError):
+    """API Gateway could not be brought to answer a question about one connection; the text has its last words."""
 
 
 class ClosedError(BroadcasterError):

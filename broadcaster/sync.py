@@ -3,23 +3,14 @@
 from collections.abc import Collection
 from typing import Any
 
-from .channels import check_channel
 from .connections import check_connection_id
-from .endpoint import resolve_endpoint
-from .errors import ClosedError, RegistryError
+from .face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_single
 from .messages import encode
-from .registries import Registry
-from .registries.choose import make_registry
-from .registries.listeners import Listeners
+from .replies import ConnectionInfo, is_there, read_info
 from .results import BroadcastResult
-from .sending.sender import make_sender
-from .subscription_secret import SubscriptionSecret
-
-ADMIN_CHANNEL = "admin"
-ADMIN_EVENT = "admin_event"
 
 
-class Broadcaster:
+class Broadcaster(Face):
     """Pushes events to the browsers that are connected to one stage of one WebSocket API.
 
     Safe to use from any number of threads, and after `fork`. No credentials are looked for and no connection is opened
@@ -48,38 +39,6 @@ class Broadcaster:
         ConfigurationError: a setting is missing or malformed.
     """
 
-    def __init__(
-        self,
-        api_id: str | None = None,
-        *,
-        region: str | None = None,
-        stage: str = "production",
-        endpoint_url: str | None = None,
-        registry: Registry | str | None = None,
-        secret: str | None = None,
-        sender: str | None = None,
-        concurrency: int | None = None,
-        timeout: float | None = None,
-        attempts: int | None = None,
-        deadline: float | None = None,
-        rate: float | None = None,
-        verify: bool | str = True,
-    ) -> None:
-        endpoint = resolve_endpoint(api_id, region=region, stage=stage, endpoint_url=endpoint_url)
-        self._sender = make_sender(
-            endpoint,
-            kind=sender,
-            concurrency=concurrency,
-            timeout=timeout,
-            attempts=attempts,
-            deadline=deadline,
-            rate=rate,
-            verify=verify,
-        )
-        self._registry, self._owns_registry = make_registry(registry)
-        self._secret = SubscriptionSecret(secret)
-        self._is_closed = False
-
     def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
         """Let a connection receive what is broadcast on `channels`, or everything when that is None.
 
@@ -92,10 +51,7 @@ class Broadcaster:
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
-        check_connection_id(connection_id)
-        if channels is not None:
-            channels = [check_channel(channel) for channel in ([channels] if isinstance(channels, str) else channels)]
-        self._registry.add(connection_id, channels)
+        self._register(connection_id, channels)
 
     def unregister_connection(self, connection_id: str) -> None:
         """Forget a connection with all its channels; one that is unknown is passed over.
@@ -106,7 +62,7 @@ class Broadcaster:
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
-        self._registry.remove([check_connection_id(connection_id)])
+        self._unregister(connection_id)
 
     def authorize_subscription(self, connection_id: str, channel: str) -> str:
         """Return the signature with which this connection may subscribe to this channel, for the client's `auth`.
@@ -121,12 +77,8 @@ class Broadcaster:
             RefusedError: Secrets Manager refuses the secret, or cannot be reached.
             ClosedError: this broadcaster was closed.
         """
-        from .authorization import subscription_signature
-
         self._check_open()
-        check_connection_id(connection_id)
-        check_channel(channel)
-        return subscription_signature(self._secret.read(), connection_id, channel)
+        return self._sign(connection_id, channel)
 
     def broadcast(self, channel: str, event: str, data: Any) -> BroadcastResult:
         """Send one event to everybody who listens to `channel`, and return what became of it.
@@ -146,43 +98,79 @@ class Broadcaster:
         """
         self._check_open()
         body = encode(channel, event, data)
-        listeners = Listeners(self._registry.pages(channel))
+        listeners = self._read_listeners(channel)
         result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
-        _log().info("%s on %s: %d sent, %d failed, %d stale", event, channel, result.sent, result.failed, result.stale)
-        if listeners.error:
-            listeners.error.result = result
-            raise listeners.error
-        return result
+        return self._conclude(channel, event, listeners, result)
 
     def broadcast_admin_event(self, data: Any) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
         return self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
 
+    def send_to_connection(self, connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+        """Send one event to one connection, registered or not, and return what became of it.
+
+        The message is the one of a broadcast, and so is the result, of this one target: `sent`, `failed` or `stale`
+        is 1. A connection that is gone leaves the registry; one that failed is in `failures` with the reason.
+
+        Raises:
+            InvalidArgumentError: the id, the channel or the event is malformed. Nothing was sent.
+            MessageError: `data` is not JSON, or too large. Nothing was sent.
+            RefusedError: API Gateway refuses everybody alike, or cannot be reached.
+            ConfigurationError: there are no credentials to sign with. Nothing was sent.
+            ClosedError: this broadcaster was closed.
+        """
+        self._check_open()
+        check_connection_id(connection_id)
+        body = encode(channel, event, data)
+        result = self._sender.broadcast([[connection_id]], body, on_stale=self._remove_stale)
+        log_single(channel, event, connection_id, result)
+        return result
+
+    def disconnect_connection(self, connection_id: str) -> bool:
+        """Close a connection from this side, and forget it; return whether it was there.
+
+        The browser sees a normal close, code 1000, and no reason; tell it before with `send_to_connection` if it is not
+        to come back. Where the first answer was lost the request is repeated, and then this may be False although it
+        was this call that closed the connection.
+
+        Raises:
+            InvalidArgumentError: the id is malformed.
+            UnavailableError: there was no usable answer, after as many attempts as for a broadcast. The connection may
+                be closed or not, and stays registered.
+            RefusedError: API Gateway refuses everybody alike, or cannot be reached.
+            ConfigurationError: there are no credentials to sign with.
+            ClosedError: this broadcaster was closed.
+        """
+        self._check_open()
+        reply = self._sender.request("DELETE", check_connection_id(connection_id))
+        was_there = is_there(reply, connection_id)
+        self._remove_stale([connection_id])
+        return was_there
+
+    def get_connection(self, connection_id: str) -> ConnectionInfo | None:
+        """Return what API Gateway knows of a connection; None if it is gone, and then it leaves the registry.
+
+        Raises:
+            InvalidArgumentError: the id is malformed.
+            UnavailableError: there was no usable answer, after as many attempts as for a broadcast.
+            RefusedError: API Gateway refuses everybody alike, or cannot be reached.
+            ConfigurationError: there are no credentials to sign with.
+            ClosedError: this broadcaster was closed.
+        """
+        self._check_open()
+        reply = self._sender.request("GET", check_connection_id(connection_id))
+        if is_there(reply, connection_id):
+            return read_info(reply, connection_id)
+        self._remove_stale([connection_id])
+        return None
+
     def close(self) -> None:
         """Close what this broadcaster opened; more than once is fine."""
         self._is_closed = True
-        self._sender.close()
-        if self._owns_registry:
-            self._registry.close()
+        self._close_all()
 
     def __enter__(self) -> "Broadcaster":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ClosedError("this broadcaster was closed; make a new one with init_broadcaster or Broadcaster")
-
-    def _remove_stale(self, connection_ids: list[str]) -> None:
-        try:
-            self._registry.remove(connection_ids)
-        except RegistryError as error:  # the message went out all the same, and the entries will expire
-            _log().warning("%d connections are gone but could not be removed: %s", len(connection_ids), error)
-
-
-def _log() -> Any:
-    import logging
-
-    return logging.getLogger("broadcaster")

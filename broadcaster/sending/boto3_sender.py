@@ -225,4 +225,13 @@ def _to_json(content: dict[str, Any]) -> bytes:
     """Return an answer's body again, from what boto3 parsed of it; empty where there was none."""
     import json
 
-    return json.dumps(content, default=str).encode() if content else b""
+    if not content:
+        return b""
+    return json.dumps(_as_sent(content), default=lambda moment: moment.isoformat()).encode()
+
+
+def _as_sent(content: Any) -> Any:
+    """Return the members under their names on the wire, which boto3 writes with a capital letter."""
+    if isinstance(content, dict):
+        return {name[:1].lower() + name[1:]: _as_sent(value) for name, value in content.items()}
+    return content

@@ -1,5 +1,6 @@
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,9 @@ from broadcaster import (
     InvalidArgumentError,
     MemoryRegistry,
     MessageError,
+    RefusedError,
     RegistryError,
+    UnavailableError,
 )
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -20,6 +23,13 @@ pytestmark = pytest.mark.usefixtures("aws_keys")
 @pytest.fixture
 def caster(server):
     with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
+        yield caster
+
+
+@pytest.fixture(params=["engine", "boto3"])
+def either(server, request):
+    """A broadcaster with each of the two senders."""
+    with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1", sender=request.param) as caster:
         yield caster
 
 
@@ -32,6 +42,14 @@ def default(server):
 
 def receivers(server):
     return {connection_id for _, connection_id, _, _ in server.requests}
+
+
+@pytest.mark.usefixtures("default")
+def test_the_functions_for_one_connection_use_the_default_broadcaster(server):
+    server.script = lambda connection_id, attempt: "200" if attempt == 1 else "410"
+    assert broadcaster.send_to_connection("a=", "admin", "ack", {}).sent == 1
+    assert broadcaster.disconnect_connection("a=") is False
+    assert broadcaster.get_connection("a=") is None
 
 
 @pytest.mark.usefixtures("default")
@@ -108,6 +126,11 @@ def test_an_unregistered_connection_receives_nothing_more(caster, server):
         (lambda caster: caster.register_connection("../../admin"), InvalidArgumentError),
         (lambda caster: caster.register_connection("a=", channels=["a b"]), InvalidArgumentError),
         (lambda caster: caster.unregister_connection("a/b"), InvalidArgumentError),
+        (lambda caster: caster.send_to_connection("a/b", "admin", "event", {}), InvalidArgumentError),
+        (lambda caster: caster.send_to_connection("a=", "a b", "event", {}), InvalidArgumentError),
+        (lambda caster: caster.send_to_connection("a=", "admin", "event", object()), MessageError),
+        (lambda caster: caster.disconnect_connection("../a"), InvalidArgumentError),
+        (lambda caster: caster.get_connection(".."), InvalidArgumentError),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_sent_or_registered(caster, server, mistake, error):
@@ -116,6 +139,88 @@ def test_a_mistake_is_refused_before_anything_is_sent_or_registered(caster, serv
         mistake(caster)
     assert server.requests == []
     assert caster.broadcast("admin", "event", {}).sent == 1
+
+
+def test_one_event_goes_to_one_connection_in_the_same_envelope(either, server):
+    either.register_connection("a=")
+    assert either.send_to_connection("b=", "admin", "ack", {"ok": True}) == {"sent": 1, "failed": 0, "stale": 0}
+    [(method, connection_id, _, body)] = server.requests
+    frame = json.loads(body)
+    assert (method, connection_id) == ("POST", "b=")
+    assert frame.pop("id")
+    assert frame == {"channel": "admin", "event": "ack", "data": {"ok": True}}
+
+
+def test_what_became_of_one_event_for_one_connection_is_in_the_result(caster, server):
+    caster.register_connection("a=")
+    server.script = lambda connection_id, attempt: "413"
+    result = caster.send_to_connection("a=", "admin", "ack", {})
+    assert (result, result.failures[0].status) == ({"sent": 0, "failed": 1, "stale": 0}, 413)
+    server.script = lambda connection_id, attempt: "410"
+    assert caster.send_to_connection("a=", "admin", "ack", {}) == {"sent": 0, "failed": 0, "stale": 1}
+    assert caster.broadcast("admin", "ack", {}) == {"sent": 0, "failed": 0, "stale": 0}
+
+
+def test_a_connection_is_closed_once_and_then_it_is_gone(either, server):
+    server.script = lambda connection_id, attempt: "204" if attempt == 1 else "410"
+    either.register_connection("a=")
+    assert either.disconnect_connection("a=") is True
+    assert either.disconnect_connection("a=") is False
+    assert [method for method, *_ in server.requests] == ["DELETE", "DELETE"]
+    assert either.broadcast("admin", "event", {}) == {"sent": 0, "failed": 0, "stale": 0}
+
+
+def test_what_the_gateway_knows_of_a_connection_is_returned(either, server):
+    server.body = json.dumps(
+        {
+            "connectedAt": "2026-11-22T10:00:00Z",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "Mozilla/5.0"},
+            "lastActiveAt": "2026-11-22T10:01:02.345Z",
+        }
+    ).encode()
+    info = either.get_connection("a=")
+    assert info == (
+        datetime(2026, 11, 22, 10, 0, tzinfo=UTC),
+        datetime(2026, 11, 22, 10, 1, 2, 345_000, tzinfo=UTC),
+        "203.0.113.7",
+        "Mozilla/5.0",
+    )
+    assert info.source_ip == "203.0.113.7"
+
+
+def test_a_connection_that_is_gone_is_none_and_leaves_the_registry(either, server):
+    server.script = lambda connection_id, attempt: "410"
+    either.register_connection("a=")
+    assert either.get_connection("a=") is None
+    assert either.broadcast("admin", "event", {}) == {"sent": 0, "failed": 0, "stale": 0}
+
+
+@pytest.mark.parametrize("ask", ["get_connection", "disconnect_connection"])
+@pytest.mark.parametrize(
+    ("deed", "error", "says"),
+    [
+        ("500", UnavailableError, r"a= .* HTTP 500 \(3 attempts\); try again later"),
+        ("close", UnavailableError, "a= .* attempts.*; try again later"),
+        ("400", InvalidArgumentError, "no ids like 'a='"),
+        ("403", RefusedError, "answered HTTP 403"),
+    ],
+)
+def test_an_answer_that_does_not_tell_is_an_error_that_says_what_to_do(caster, server, ask, deed, error, says):
+    server.script = lambda connection_id, attempt: deed
+    caster.register_connection("a=")
+    with pytest.raises(error, match=says):
+        getattr(caster, ask)("a=")
+    server.script = lambda connection_id, attempt: "200"
+    assert caster.broadcast("admin", "event", {}).sent == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"hello", b"[]", b"{}", b'{"connectedAt": 1, "lastActiveAt": 2, "identity": {}}']
+)
+def test_an_answer_that_is_no_description_is_an_error(caster, server, body):
+    server.body = body
+    with pytest.raises(UnavailableError, match="a= is no description"):
+        caster.get_connection("a=")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +239,15 @@ def test_using_the_functions_before_init_says_what_to_call():
 def test_a_closed_broadcaster_says_so(caster):
     caster.close()
     caster.close()
-    for use in (lambda: caster.broadcast("a", "b", {}), lambda: caster.register_connection("a=")):
+    for use in (
+        lambda: caster.broadcast("a", "b", {}),
+        lambda: caster.register_connection("a="),
+        lambda: caster.unregister_connection("a="),
+        lambda: caster.authorize_subscription("a=", "b"),
+        lambda: caster.send_to_connection("a=", "a", "b", {}),
+        lambda: caster.disconnect_connection("a="),
+        lambda: caster.get_connection("a="),
+    ):
         with pytest.raises(ClosedError):
             use()
 

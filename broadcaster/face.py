@@ -1,0 +1,115 @@
+"""What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
+
+from collections.abc import Collection
+from typing import Any
+
+from .channels import check_channel
+from .connections import check_connection_id
+from .endpoint import resolve_endpoint
+from .errors import ClosedError, RegistryError
+from .registries import Registry
+from .registries.choose import make_registry
+from .registries.listeners import Listeners
+from .results import BroadcastResult
+from .sending.sender import make_sender
+from .subscription_secret import SubscriptionSecret
+
+ADMIN_CHANNEL = "admin"
+ADMIN_EVENT = "admin_event"
+
+
+class Face:
+    """The settings and what they make; each of the methods may block, and is safe to call from any thread."""
+
+    def __init__(
+        self,
+        api_id: str | None = None,
+        *,
+        region: str | None = None,
+        stage: str = "production",
+        endpoint_url: str | None = None,
+        registry: Registry | str | None = None,
+        secret: str | None = None,
+        sender: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        attempts: int | None = None,
+        deadline: float | None = None,
+        rate: float | None = None,
+        verify: bool | str = True,
+    ) -> None:
+        endpoint = resolve_endpoint(api_id, region=region, stage=stage, endpoint_url=endpoint_url)
+        self._sender = make_sender(
+            endpoint,
+            kind=sender,
+            concurrency=concurrency,
+            timeout=timeout,
+            attempts=attempts,
+            deadline=deadline,
+            rate=rate,
+            verify=verify,
+        )
+        self._registry, self._owns_registry = make_registry(registry)
+        self._secret = SubscriptionSecret(secret)
+        self._is_closed = False
+
+    def _register(self, connection_id: str, channels: Collection[str] | None) -> None:
+        check_connection_id(connection_id)
+        if channels is not None:
+            channels = [check_channel(channel) for channel in ([channels] if isinstance(channels, str) else channels)]
+        self._registry.add(connection_id, channels)
+
+    def _unregister(self, connection_id: str) -> None:
+        self._registry.remove([check_connection_id(connection_id)])
+
+    def _sign(self, connection_id: str, channel: str) -> str:
+        from .authorization import subscription_signature
+
+        check_connection_id(connection_id)
+        check_channel(channel)
+        return subscription_signature(self._secret.read(), connection_id, channel)
+
+    def _read_listeners(self, channel: str) -> Listeners:
+        return Listeners(self._registry.pages(channel))
+
+    def _remove_stale(self, connection_ids: list[str]) -> None:
+        try:
+            self._registry.remove(connection_ids)
+        except RegistryError as error:  # the message went out all the same, and the entries will expire
+            _log().warning("%d connections are gone but could not be removed: %s", len(connection_ids), error)
+
+    def _conclude(self, channel: str, event: str, listeners: Listeners, result: BroadcastResult) -> BroadcastResult:
+        """Log what became of a broadcast and return it, unless a part of the list could not be read."""
+        log_result(channel, event, result)
+        if listeners.error:
+            listeners.error.result = result
+            raise listeners.error
+        return result
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            name = type(self).__name__
+            raise ClosedError(f"this broadcaster was closed; make a new one with init_broadcaster or {name}")
+
+    def _close_all(self) -> None:
+        self._sender.close()
+        if self._owns_registry:
+            self._registry.close()
+
+
+def log_result(channel: str, event: str, result: BroadcastResult, *, stopped: bool = False) -> None:
+    """Write the one line of a broadcast."""
+    how = "stopped: " if stopped else ""
+    counts = result.sent, result.failed, result.stale
+    _log().info("%s on %s: %s%d sent, %d failed, %d stale", event, channel, how, *counts)
+
+
+def log_single(channel: str, event: str, connection_id: str, result: BroadcastResult) -> None:
+    """Write what became of a message to one connection."""
+    _log().debug("%s on %s to %s: %r", event, channel, connection_id, result)
+
+
+def _log() -> Any:
+    import logging
+
+    return logging.getLogger("broadcaster")
