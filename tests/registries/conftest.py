@@ -13,13 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+import boto3
 import pytest
 import redis
 import trustme
+from botocore.config import Config
 
 from broadcaster.registries import dynamodb_rows
 from broadcaster.registries.dynamodb import DynamoDBRegistry
-from broadcaster.registries.dynamodb_calls import make_client
 from broadcaster.registries.memory import MemoryRegistry
 from broadcaster.registries.redis import RedisRegistry
 
@@ -224,10 +225,24 @@ def _aws_keys():
         yield
 
 
+def patient_client(url):
+    """A client as the registry makes it, but for its timeouts: the machine that the tests run on may be busy."""
+    config = Config(connect_timeout=60, read_timeout=60, retries={"total_max_attempts": 1}, max_pool_connections=16)
+    return boto3.session.Session().client("dynamodb", region_name=REGION, endpoint_url=url, config=config)
+
+
 @pytest.fixture(scope="session")
 def dynamodb_client(dynamodb_url, _aws_keys):
-    """A client as the registry makes it; making one takes longer than most tests."""
-    client = make_client(REGION, dynamodb_url, connections=16)
+    """One for all tests: making one takes longer than most of them."""
+    client = patient_client(dynamodb_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def gate_client(gate):
+    """One whose requests pass the gate."""
+    client = patient_client(gate.url)
     yield client
     client.close()
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from broadcaster import ConfigurationError, RegistryError
 from broadcaster.registries.dynamodb import DynamoDBRegistry
-from broadcaster.registries.dynamodb_calls import PATIENCE, Time, make_client
+from broadcaster.registries.dynamodb_calls import PATIENCE, Time
 
 REGION = "us-east-1"
 
@@ -35,9 +35,15 @@ def patience():
 
 
 @pytest.fixture
-def registry(table, gate, clock, patience):
+def registry(table, gate_client, clock, patience):
     """A registry whose requests pass the gate."""
-    registry = DynamoDBRegistry(table, region=REGION, endpoint_url=gate.url, clock=clock, waiting=patience.waiting)
+    return DynamoDBRegistry(table, region=REGION, client=gate_client, clock=clock, waiting=patience.waiting)
+
+
+@pytest.fixture
+def self_made(table, gate):
+    """The same with a client of its own."""
+    registry = DynamoDBRegistry(table, region=REGION, endpoint_url=gate.url)
     yield registry
     registry.close()
 
@@ -237,42 +243,36 @@ def test_no_secret_key_is_ever_shown(registry, gate):
 # Clients
 
 
-def test_a_client_that_is_passed_in_is_used_and_left_open(table, gate):
-    client = make_client(REGION, gate.url, connections=1)
-    registry = DynamoDBRegistry(table, client=client)
-    registry.add("a=")
-    registry.close()
-    assert client.query(
-        TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": "channel#*"}},
-    )["Count"]
-    client.close()
-
-
-def test_it_may_be_used_again_after_it_was_closed(registry):
+def test_a_client_that_is_passed_in_is_used_and_left_open(registry, gate):
     registry.add("a=")
     registry.close()
     assert listening(registry) == ["a="]
+    assert gate.counted == {"BatchWriteItem": 1, "Query": 2}
+
+
+def test_it_may_be_used_again_after_it_was_closed(self_made):
+    self_made.add("a=")
+    self_made.close()
+    assert listening(self_made) == ["a="]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_it_may_be_used_on_both_sides_of_a_fork(registry):
-    registry.add("a=")
+def test_it_may_be_used_on_both_sides_of_a_fork(self_made):
+    self_made.add("a=")
     child = os.fork()
     if child == 0:
         code = 1
         try:
             for number in range(5):
-                registry.add(f"child-{number}=")
+                self_made.add(f"child-{number}=")
             code = 0
         finally:
             os._exit(code)
     for number in range(5):
-        registry.add(f"parent-{number}=")
+        self_made.add(f"parent-{number}=")
     assert os.waitpid(child, 0)[1] == 0
-    assert registry.count() == len(listening(registry)) == 11
+    assert self_made.count() == len(listening(self_made)) == 11
 
 
 @pytest.mark.parametrize("table", ["", "ab", "a b c", "a" * 256, "arn:aws:dynamodb", None])

@@ -257,6 +257,9 @@ async def prove(gateway, servers, outage):
             await asyncio.gather(*(backend.register(client) for client in clients))
             return clients
 
+        async def are_counted():
+            return (await backend.ask("/count"))[2] == CLIENTS
+
         clients = await join(CLIENTS)
         workers = await backend.broadcast_from_each_worker(2)
 
@@ -277,16 +280,13 @@ async def prove(gateway, servers, outage):
         first_without_left = backend._number + 1
         await asyncio.gather(*(client.close() for client in left))
         await backend.broadcast_from_each_worker(1)
-        assert (await backend.ask("/count"))[2] == CLIENTS
+        await until(are_counted)
 
         # And some are never heard of again: nothing is sent to their channel, so only their expiry removes them.
         for number in range(8):
             await backend.ask("/expiring", connection_id=f"lost-{number}=", seconds=1.5)
 
-        async def have_expired():
-            return (await backend.ask("/count"))[2] == CLIENTS
-
-        await until(have_expired)
+        await until(are_counted)
 
         # Who has the last event has had all before it: the gateway keeps a connection's order.
         await backend.broadcast()
