@@ -75,7 +75,7 @@ class FanOut:
     """The state of one broadcast. Every target ends in exactly one of sent, stale and failed. Not thread-safe.
 
     Args:
-        pages: connection ids, read page by page as they are needed.
+        pages: connection ids, read page by page as they are needed; a page of None is one that is not there yet.
         url: of the endpoint, for error texts.
         deadline: when to give up, on the clock that `now` is read from.
         attempts: posts to one connection at most.
@@ -87,7 +87,7 @@ class FanOut:
 
     def __init__(
         self,
-        pages: Iterable[Sequence[str]],
+        pages: Iterable[Sequence[str] | None],
         *,
         url: str,
         pace: Pace,
@@ -147,15 +147,16 @@ class FanOut:
         return self._targets.waiting(now) if self._suspicion is None else 0
 
     def wake_at(self, now: float) -> float:
-        """Return the time at which to ask `take`, or `is_done`, again if no answer arrives before."""
+        """Return the time at which to ask `take`, or `is_done`, again if no answer and no page arrives before."""
         due = self._targets.next_at(now)
-        if not self.in_flight and (self.refused is not None or due == inf):
+        if self.is_done:
             return now
         if self.in_flight >= self._concurrency or self._suspicion is not None:
             return self.deadline
         if not self._granted:
             due = max(due, self._pace.next_grant(now))
-        return min(due, self.deadline)
+        # Past the deadline all that is left is a page that is not there yet.
+        return min(due, self.deadline) if now < self.deadline else due
 
     @property
     def is_done(self) -> bool:

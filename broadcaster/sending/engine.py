@@ -99,17 +99,30 @@ class Engine:
         for reactor in kept:
             reactor.close()
 
+    def prepare(self) -> None:
+        """Do beforehand what would hold up a loop that carries several broadcasts: find credentials, set up TLS.
+
+        Raises:
+            ConfigurationError: there are no credentials.
+        """
+        self._credentials.read()
+        self._tls_context()
+
     def task(
         self,
         method: str,
-        pages: Iterable[Sequence[str]],
+        pages: Iterable[Sequence[str] | None],
         body: bytes,
         *,
         on_stale: Callable[[list[str]], None] = lambda ids: None,
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
     ) -> Task:
-        """Return a task for a reactor of this engine; nothing is sent or read yet."""
+        """Return a task for a reactor of this engine; nothing is sent or read yet.
+
+        Args:
+            pages: a page of None is one that is not there yet; call the reactor's `wake` when it is.
+        """
         settings = self._settings
         seconds = settings.deadline if deadline is None else deadline
 

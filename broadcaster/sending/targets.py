@@ -9,11 +9,14 @@ from math import inf
 class Targets:
     """A queue of connection ids that reads its pages as they are needed: a million ids never stand in it at once.
 
+    Args:
+        pages: a page of None says that the next one is not there yet, and that it is worth asking again later.
+
     Attributes:
         error: what the pages raised. Those that were read before are served first.
     """
 
-    def __init__(self, pages: Iterable[Sequence[str]]) -> None:
+    def __init__(self, pages: Iterable[Sequence[str] | None]) -> None:
         self.error: Exception | None = None
         self._pages = iter(pages)
         self._has_pages = True
@@ -53,26 +56,30 @@ class Targets:
     @property
     def is_empty(self) -> bool:
         """Whether nobody is left, now or later; reads a page to find out."""
-        return not (self._ready or self._later or self.read())
+        return not (self._ready or self._later or self.read() or self._has_pages)
 
     def read(self) -> bool:
         """Read until somebody can be taken at once; return whether somebody can. Reads nothing if so already."""
         while self._has_pages and not self._ready:
-            self._read_page()
+            if not self._read_page():
+                break
         return bool(self._ready)
 
     def read_ahead(self, count: int) -> bool:
         """Read one more page if fewer than `count` are known; return whether there may be more to read ahead."""
         if not self._has_pages or len(self._ready) >= count:
             return False
-        self._read_page()
-        return self._has_pages and len(self._ready) < count
+        return self._read_page() and self._has_pages and len(self._ready) < count
 
     def drain(self, *, unread: bool) -> Iterator[str]:
-        """Take everybody out, at whatever time they were to come; those on pages that were not read only if wanted."""
+        """Take everybody out, at whatever time they were to come; those on pages that were not read only if wanted.
+
+        Of those, who is on a page that is not there yet is left for the next call.
+        """
         while self._ready or (unread and self.read()):
             yield self._ready.popleft()
-        self._has_pages = False
+        if not unread:
+            self._has_pages = False
         later, self._later = self._later, []
         for _, _, connection_id in later:
             yield connection_id
@@ -83,13 +90,17 @@ class Targets:
         self._later.clear()
         self._has_pages = False
 
-    def _read_page(self) -> None:
+    def _read_page(self) -> bool:
+        """Read a page if it is there; return whether it was, or it is known that there is none any more."""
         try:
-            page = next(self._pages, None)
+            page = next(self._pages)
+        except StopIteration:
+            self._has_pages = False
         except Exception as error:
             self.error = error
-            page = None
-        if page is None:
             self._has_pages = False
         else:
+            if page is None:
+                return False
             self._ready.extend(page)
+        return True

@@ -294,3 +294,48 @@ def test_the_driver_is_woken_at_once_when_all_is_done():
     tell(plan, connection_id, 200, 1.0)
     assert plan.wake_at(1.0) == 1.0
     assert plan.is_done
+
+
+@given(st.lists(st.none() | st.lists(st.integers(0, 9), max_size=5), max_size=12), st.booleans())
+def test_pages_that_come_late_lose_nobody(numbers, is_read_ahead):
+    pages = [page and [f"{at}-{number}=" for number in page] for at, page in enumerate(numbers)]
+    plan, taken = fan_out(iter(pages)), []
+    while not plan.is_done:
+        if is_read_ahead:
+            plan.read_ahead(7)
+        connection_id = plan.take(0.0)
+        if connection_id is not None:
+            taken.append(connection_id)
+            tell(plan, connection_id, 200, 0.0)
+    assert taken == [connection_id for page in pages if page for connection_id in page]
+    assert plan.result().sent == len(taken)
+
+
+def test_a_page_that_is_not_there_yet_keeps_a_broadcast_going_and_its_driver_asleep():
+    pages = [["a="]]
+    plan = fan_out(iter(lambda: pages.pop() if pages else None, "end"), deadline=10.0)
+    tell(plan, plan.take(0.0), 200, 0.0)
+    assert not plan.is_done
+    assert not plan.read_ahead(100)
+    assert plan.wake_at(1.0) == 10.0
+
+
+def test_pages_that_come_after_the_deadline_count_too_and_nobody_asks_for_them_over_and_over():
+    there = []
+    plan = fan_out(iter(lambda: there.pop(0) if there else None, "end"), deadline=1.0)
+    assert plan.take(0.0) is None
+    plan.give_up(1.0, [])
+    assert not plan.is_done
+    assert plan.wake_at(1.0) == inf
+    there += [["a=", "b="], "end"]
+    plan.give_up(2.0, [])
+    assert plan.is_done
+    assert plan.result() == {"sent": 0, "failed": 2, "stale": 0}
+
+
+def test_a_stopped_broadcast_waits_for_no_page():
+    plan = fan_out(iter([["a="], None, ["b="]]))
+    first = plan.take(0.0)
+    plan.give_up(0.5, [first])
+    assert plan.is_done
+    assert plan.result() == {"sent": 0, "failed": 1, "stale": 0}
