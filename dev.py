@@ -152,6 +152,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     }
     with contextlib.ExitStack() as processes:
         gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", str(options.port)]
+        gateway_command += ["--source", "lambda_src", "--source", "."]  # edits take effect with the next event
         stand_in = {}
         if options.registry == "dynamodb":
             stand_in_command = ["-m", "examples.stand_in", "--assembly", "cdk.out", "--region", REGION]

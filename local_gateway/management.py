@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from .accepted import Accepted
 from .connections import NORMAL, BufferFullError, Close, Connection, ConnectionTable, GoneError
 from .event_log import EventLog
 from .faults import Faults
@@ -127,7 +128,7 @@ class ManagementApi:
             await asyncio.sleep(self._faults.half_open_delay)
         await connection.send(body)  # an empty body is sent as an empty frame: AWS's answer to it is unknown (inferred)
         connection.touch(self._now())
-        return web.Response()
+        return Accepted()
 
     async def _get(self, connection_id: str, body: bytes) -> web.Response:
         connection = self._connections.find(connection_id)

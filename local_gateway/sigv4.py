@@ -12,14 +12,16 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
 from multidict import CIMultiDictProxy
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_SIGNATURE = re.compile(r"\bSignature=([^,]*)")
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "execute-api"
 # IAM user guide, "Elements of a request signature": a signature is good within five minutes of its time stamp.
@@ -48,8 +50,7 @@ class _Scope(NamedTuple):
     day: str
     region: str
     service: str
-    signed_headers: list[str]
-    signature: str
+    signed_headers: tuple[str, ...]
 
 
 class Verifier:
@@ -76,7 +77,7 @@ class Verifier:
         """
         if "Authorization" not in headers:
             raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        scope = _read_authorization(headers["Authorization"])
+        scope, signature = _read_authorization(headers["Authorization"])
         stamp = headers.get("X-Amz-Date", "")
         if not stamp:
             raise _incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
@@ -102,7 +103,7 @@ class Verifier:
         )
         key = self._signing_key(known, scope.day)
         expected = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, scope.signature):
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise SignatureError(
                 "InvalidSignatureException",
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret"
@@ -149,7 +150,7 @@ class Verifier:
 
 
 def canonical_request(
-    method: str, path: str, query: str, headers: CIMultiDictProxy[str], signed_headers: list[str], body: bytes
+    method: str, path: str, query: str, headers: CIMultiDictProxy[str], signed_headers: Sequence[str], body: bytes
 ) -> str:
     """The canonical request of a request as it came over the wire."""
     canonical_path = quote(path, safe="/-_.~")
@@ -169,6 +170,7 @@ def _shown(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+@lru_cache(maxsize=256)
 def _seconds(stamp: str) -> float:
     """Seconds since the epoch of a time stamp such as 20261122T093000Z."""
     match = _STAMP.fullmatch(stamp)
@@ -181,12 +183,22 @@ def _seconds(stamp: str) -> float:
     raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'.")
 
 
-def _read_authorization(value: str) -> _Scope:
+def _read_authorization(value: str) -> tuple[_Scope, str]:
+    """What the header claims, and the signature, which alone differs between the requests of one caller."""
+    match = _SIGNATURE.search(value)
+    if match is None or not match[1]:
+        return _read_claim(value, False), ""
+    return _read_claim(value[: match.start()] + value[match.end() :], True), match[1]
+
+
+@lru_cache(maxsize=256)
+def _read_claim(value: str, is_signed: bool) -> _Scope:
     algorithm, _, rest = value.partition(" ")
     if algorithm != _ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
     members = dict(part.strip().partition("=")[::2] for part in rest.split(","))
-    missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not members.get(name)]
+    given = {"Signature": is_signed, **{name: bool(members.get(name)) for name in ("Credential", "SignedHeaders")}}
+    missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not given[name]]
     if missing:
         raise _incomplete(
             " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
@@ -199,7 +211,7 @@ def _read_authorization(value: str) -> _Scope:
             f" got '{members['Credential']}'"
         )
     access_key, day, region, service, _ = scope
-    return _Scope(access_key, day, region, service, members["SignedHeaders"].lower().split(";"), members["Signature"])
+    return _Scope(access_key, day, region, service, tuple(members["SignedHeaders"].lower().split(";")))
 
 
 def _incomplete(message: str) -> SignatureError:

@@ -145,6 +145,14 @@ async def test_a_taken_port_is_one_sentence(assembly):
         assert f"port {port} is taken on 127.0.0.1" in await refusal("--assembly", assembly.write(), "--port", port)
 
 
+async def test_another_address_than_the_usual_ones_of_loopback_is_warned_of(assembly):
+    assembly.function("Main", HANDLER)
+    assembly.route("$default", "Main")
+    async with command("--assembly", assembly.write(), "--host", "127.0.0.2", "--port", 0) as process:
+        line = await process.stderr.readline()
+    assert b"listening on 127.0.0.2: anyone who reaches this machine can run its Lambdas" in line
+
+
 async def test_a_missing_assembly_is_one_sentence(tmp_path):
     assert "does not exist; give the folder that 'cdk synth' writes" in await refusal("--assembly", tmp_path / "none")
 

@@ -1,6 +1,7 @@
 """Calls to `@connections` are verified, and refused in AWS's words."""
 
 import asyncio
+import itertools
 import json
 import time
 from urllib.parse import quote
@@ -87,6 +88,14 @@ def test_a_path_that_is_not_encoded_twice_is_refused():
     request = AWSRequest("POST", HOST + PATH, data=b"hello", headers={"Host": "127.0.0.1:8080"})
     Once(BotocoreCredentials(*PAIR), "execute-api", "us-east-1").add_auth(request)
     assert refusal(CIMultiDict(request.headers.items())).error_type == "InvalidSignatureException"
+
+
+def test_the_members_of_the_header_may_come_in_any_order():
+    headers = signed()
+    algorithm, _, members = headers["Authorization"].partition(" ")
+    for order in itertools.permutations(members.split(", ")):
+        headers["Authorization"] = f"{algorithm} {', '.join(order)}"
+        verify(headers)
 
 
 @pytest.mark.parametrize(
