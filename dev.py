@@ -6,6 +6,7 @@ python3 dev.py test           all tests; further arguments go to pytest
 python3 dev.py check          format, lint, types, tests
 python3 dev.py synth          the CloudFormation template, into cdk.out; further arguments go to the CDK CLI
 python3 dev.py deploy         `cdk deploy`, then the outputs as lines to paste
+python3 dev.py bench          what sending costs, beside other ways to send; `bench --help` names the other benches
 """
 
 import sys
@@ -286,10 +287,37 @@ AWS_REGION={outputs["Region"]}""")
     return 0
 
 
+def bench(_: argparse.Namespace, arguments: list[str]) -> int:
+    """Run a bench on Python 3.12, in an environment of its own, because what is compared does not fit into one."""
+    folder, requirements = LOGS / "bench", ROOT / "bench/requirements.txt"
+    python = folder / PYTHON.relative_to(VENV)
+    with once_for(folder, requirements) as is_due:
+        if is_due:
+            run_step("Making a virtual environment in .dev/bench", [find_python_3_12(), "-m", "venv", folder])
+            install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "-r", requirements]
+            run_step("Installing the Python packages of bench/requirements.txt", install, network=True)
+    # Users run from bytecode; without it every figure of a fresh process would be that of the compiler.
+    return call([python, "-m", "bench", *arguments], PYTHONDONTWRITEBYTECODE="")
+
+
+def find_python_3_12() -> str:
+    """Return Python 3.12, which the figures are promised for: it is what AWS runs."""
+    pyenv = sorted(map(str, (Path.home() / ".pyenv/versions").glob("3.12.*/bin/python")))
+    for python in (sys.executable, "python3.12", *pyenv):
+        try:
+            command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+            version = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        except OSError:
+            continue
+        if version.split() == ["3", "12"]:
+            return python
+    raise Stop("Python 3.12 was not found, as python3.12 or from pyenv; the benches need it, install it first")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (run, test, check, synth, deploy):
+    for command in (run, test, check, synth, deploy, bench):
         sub = commands.add_parser(command.__name__, help=command.__doc__, add_help=command is run)
         sub.set_defaults(command=command)
         if command is run:
