@@ -20,7 +20,11 @@ export function controlTraffic(onError) {
       return undefined;
     }
   };
-  slider.addEventListener("input", () => show(SPEEDS[slider.value]));
+  let turns = 0; // by whoever sits here
+  slider.addEventListener("input", () => {
+    turns++;
+    show(SPEEDS[slider.value]);
+  });
   slider.addEventListener("change", () =>
     attempt(() => request("PUT", "/simulation", { speed: SPEEDS[slider.value] })),
   );
@@ -29,7 +33,9 @@ export function controlTraffic(onError) {
     /** Another page, or curl, may have turned it. */
     refresh: () =>
       attempt(async () => {
+        const before = turns;
         const { speed } = await request("GET", "/simulation");
+        if (turns !== before) return; // the answer is older than the hand on the slider
         slider.value = SPEEDS.findLastIndex((known) => known <= speed);
         show(speed);
       }),
