@@ -23,7 +23,6 @@ What an answer means:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
 from typing import Protocol
 
 from ..errors import RefusedError
