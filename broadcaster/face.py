@@ -52,6 +52,10 @@ class Face:
         self._registry, self._owns_registry = make_registry(registry)
         self._secret = SubscriptionSecret(secret)
         self._is_closed = False
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Make what only one of the faces needs."""
 
     def _register(self, connection_id: str, channels: Collection[str] | None) -> None:
         check_connection_id(connection_id)

@@ -27,6 +27,11 @@ class Listeners:
         self._pages = _without_paths(pages)
         self._first = next(self._pages, None)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody listens; to be asked before the pages are read."""
+        return self._first is None
+
     def __iter__(self) -> Iterator[list[str]]:
         page, self._first = self._first, None
         while page is not None:

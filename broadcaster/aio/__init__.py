@@ -1,0 +1,92 @@
+"""The same for asyncio: the names of `broadcaster`, to be awaited.
+
+    from broadcaster.aio import init_broadcaster, register_connection, broadcast_admin_event
+
+    init_broadcaster(api_id="abc123xyz", region="us-east-1", stage="production")
+
+    async def start_run(connection_id):
+        await register_connection(connection_id)
+        return await broadcast_admin_event({"type": "run_started", "thread_id": "abc123"})
+
+`AsyncBroadcaster` is the same as an object, and an asynchronous context manager. `init_broadcaster` does no I/O and is
+a plain function, so that it can be called where modules are set up; awaiting what it returns is fine. These functions
+have a default of their own: it knows nothing of what `broadcaster.init_broadcaster` made.
+
+What holds:
+
+- No call holds up the event loop: posts go out in one worker thread, registries are read and written in a few others.
+- What one caller sends in turn arrives in turn: a broadcast returns when everybody has their outcome. Between callers
+  that send at the same time (tasks, `asyncio.gather`) there is no order: await one before the next where it matters.
+- Broadcasts that run at once share the worker, its connections to API Gateway and the `rate`. Each has a `concurrency`
+  and a `deadline` of its own, and none waits for the slow clients or the slow registry of another.
+- A cancelled broadcast (`task.cancel()`, `asyncio.timeout`) stops at once: requests in flight are given up, and who was
+  not sent to counts as failed. What had been sent is on the error as `result`:
+
+      try:
+          async with asyncio.timeout(1.0):
+              await broadcast("logs", "log", data)
+      except TimeoutError as error:
+          result = getattr(error.__cause__, "result", None)  # {'sent': 812, 'failed': 188, 'stale': 0}
+
+  and after `task.cancel()` on the `CancelledError` that awaiting the task raises. The line in the log says so too. A
+  request that was given up may have arrived.
+- Nothing belongs to an event loop: one broadcaster serves several, in turn or at once. A forked child starts a worker
+  of its own. The worker ends when it has had nothing to do for a while, and with the interpreter.
+
+Where a proxy is in force each broadcast runs through boto3 in threads of its own; the rest is the same.
+"""
+
+from ..errors import (
+    BroadcasterError,
+    ClosedError,
+    ConfigurationError,
+    InvalidArgumentError,
+    MessageError,
+    RefusedError,
+    RegistryError,
+    UnavailableError,
+)
+from ..registries import Registry
+from ..registries.memory import MemoryRegistry
+from ..replies import ConnectionInfo
+from ..results import BroadcastResult, Failure
+from .broadcaster import AsyncBroadcaster
+from .default import (
+    authorize_subscription,
+    broadcast,
+    broadcast_admin_event,
+    close_broadcaster,
+    disconnect_connection,
+    get_connection,
+    init_broadcaster,
+    register_connection,
+    send_to_connection,
+    unregister_connection,
+)
+
+__all__ = [
+    "AsyncBroadcaster",
+    "BroadcastResult",
+    "BroadcasterError",
+    "ClosedError",
+    "ConfigurationError",
+    "ConnectionInfo",
+    "Failure",
+    "InvalidArgumentError",
+    "MemoryRegistry",
+    "MessageError",
+    "RefusedError",
+    "Registry",
+    "RegistryError",
+    "UnavailableError",
+    "authorize_subscription",
+    "broadcast",
+    "broadcast_admin_event",
+    "close_broadcaster",
+    "disconnect_connection",
+    "get_connection",
+    "init_broadcaster",
+    "register_connection",
+    "send_to_connection",
+    "unregister_connection",
+]

@@ -1,0 +1,255 @@
+"""The asyncio face: the same as `sync.Broadcaster`, without ever holding up an event loop."""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Collection, Generator
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, cast
+
+from ..connections import check_connection_id
+from ..errors import ClosedError
+from ..face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_result, log_single
+from ..messages import encode
+from ..registries.listeners import Listeners
+from ..replies import ConnectionInfo, is_there, read_info
+from ..results import BroadcastResult
+from ..sending.sender import Reply
+from .carriers import Job, Pages, make_carrier
+from .threads import Threads
+
+
+class AsyncBroadcaster(Face):
+    """Pushes events to the browsers that are connected to one stage of one WebSocket API, for asyncio callers.
+
+    Takes the same arguments as `Broadcaster` and has the same methods. Making one does no I/O and needs no event loop;
+    it may be used under any, also under several in turn or at the same time, and after `fork`. One that is dropped
+    without `close` gives back its thread and its connections within a minute.
+
+    Raises:
+        ConfigurationError: a setting is missing or malformed.
+    """
+
+    def _set_up(self) -> None:
+        self._threads = Threads()
+        self._carrier = make_carrier(self._sender, self._threads)
+        self._begin_anew()
+        _all.add(self)
+
+    async def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
+        """Let a connection receive what is broadcast on `channels`, or everything when that is None.
+
+        See `Broadcaster.register_connection`. When the caller is cancelled it may have been registered or not; calling
+        again is safe.
+        """
+        self._check_open()
+        await self._threads.call(self._register, connection_id, channels)
+
+    async def unregister_connection(self, connection_id: str) -> None:
+        """Forget a connection with all its channels; one that is unknown is passed over.
+
+        See `Broadcaster.unregister_connection`.
+        """
+        self._check_open()
+        await self._threads.call(self._unregister, connection_id)
+
+    async def authorize_subscription(self, connection_id: str, channel: str) -> str:
+        """Return the signature with which this connection may subscribe to this channel, for the client's `auth`.
+
+        See `Broadcaster.authorize_subscription`.
+        """
+        self._check_open()
+        return await self._threads.call(self._sign, connection_id, channel)
+
+    async def broadcast(self, channel: str, event: str, data: Any) -> BroadcastResult:
+        """Send one event to everybody who listens to `channel`, and return what became of it.
+
+        See `Broadcaster.broadcast`. `data` is written as JSON before this first waits: what is changed in it later is
+        not sent.
+
+        Raises:
+            asyncio.CancelledError: the caller was cancelled, and the broadcast stopped. The error's attribute `result`
+                tells what had been sent by then, as do a note on it and the line in the log; see the module.
+        """
+        self._check_open()
+        body = encode(channel, event, data)
+        job: Job | None = None
+        result = BroadcastResult()
+        try:
+            listeners, pages = await self._threads.call(self._begin_reading, channel)
+            if pages is not None:
+                job = Job("POST", pages, body, on_stale=self._remove_stale)
+                await self._carry(job)
+                result = _result_of(job)
+        except asyncio.CancelledError as error:
+            _tell_what_was_sent(error, channel, event, job)
+            raise
+        return self._conclude(channel, event, listeners, result)
+
+    async def broadcast_admin_event(self, data: Any) -> BroadcastResult:
+        """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
+        return await self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
+
+    async def send_to_connection(self, connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+        """Send one event to one connection, registered or not, and return what became of it.
+
+        See `Broadcaster.send_to_connection`; when the caller is cancelled, `broadcast`.
+        """
+        self._check_open()
+        check_connection_id(connection_id)
+        body = encode(channel, event, data)
+        job: Job | None = None
+        try:
+            pages = await self._threads.call(self._carrier.prepare, [[connection_id]])
+            job = Job("POST", pages, body, on_stale=self._remove_stale)
+            await self._carry(job)
+        except asyncio.CancelledError as error:
+            _tell_what_was_sent(error, channel, event, job)
+            raise
+        result = _result_of(job)
+        log_single(channel, event, connection_id, result)
+        return result
+
+    async def disconnect_connection(self, connection_id: str) -> bool:
+        """Close a connection from this side, and forget it; return whether it was there.
+
+        See `Broadcaster.disconnect_connection`.
+        """
+        reply = await self._request("DELETE", connection_id)
+        was_there = is_there(reply, connection_id)
+        await self._forget_gone(connection_id)
+        return was_there
+
+    async def get_connection(self, connection_id: str) -> ConnectionInfo | None:
+        """Return what API Gateway knows of a connection; None if it is gone, and then it leaves the registry.
+
+        See `Broadcaster.get_connection`.
+        """
+        reply = await self._request("GET", connection_id)
+        if is_there(reply, connection_id):
+            return read_info(reply, connection_id)
+        await self._forget_gone(connection_id)
+        return None
+
+    async def close(self) -> None:
+        """Close what this broadcaster opened; more than once is fine.
+
+        Broadcasts that are under way go on to their end, which this waits for. When the caller is cancelled the closing
+        goes on without it.
+        """
+        await asyncio.shield(asyncio.wrap_future(self._begin_closing()))
+
+    def _begin_closing(self) -> "Future[None]":
+        """Close without waiting; the future tells when it is done. Callable without an event loop."""
+        with self._closing:
+            if not self._is_closed:
+                self._is_closed = True
+                threading.Thread(target=self._close_now, name="broadcaster-closing", daemon=True).start()
+            return self._closed
+
+    async def __aenter__(self) -> "AsyncBroadcaster":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __await__(self) -> "Generator[Any, None, AsyncBroadcaster]":
+        """Return itself: `await init_broadcaster(…)` works as well as without the `await`."""
+        return self._itself().__await__()
+
+    async def _itself(self) -> "AsyncBroadcaster":
+        return self
+
+    def _begin_reading(self, channel: str) -> tuple[Listeners, Pages | None]:
+        """Read the first page of the registry, and get ready to send if there is anybody; blocks."""
+        listeners = self._read_listeners(channel)
+        return listeners, None if listeners.is_empty else self._carrier.prepare(listeners)
+
+    async def _request(self, method: str, connection_id: str) -> Reply:
+        self._check_open()
+        pages = await self._threads.call(self._carrier.prepare, [[check_connection_id(connection_id)]])
+        job = Job(method, pages)
+        await self._carry(job)
+        if isinstance(job.outcome, Reply):
+            return job.outcome
+        raise cast("Exception", job.outcome)
+
+    async def _forget_gone(self, connection_id: str) -> None:
+        with suppress(ClosedError):  # meanwhile; the entry will expire
+            await self._threads.call(self._remove_stale, [connection_id])
+
+    async def _carry(self, job: Job) -> None:
+        """Wait until a job has its outcome; when the caller is cancelled, stop it and wait that little longer."""
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop was closed without waiting for us
+                loop.call_soon_threadsafe(over.set_result, None)
+
+        self._carrier.begin(job, tell)
+        try:
+            await asyncio.wait([over])
+        except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
+            job.is_stopped = True
+            self._carrier.wake()
+            if isinstance(error, asyncio.CancelledError) and job.method == "POST":
+                await asyncio.wait([over])
+            raise
+        for removal in job.removals:
+            # Not cancelled with us, so that connections that are gone leave the registry all the same.
+            await asyncio.shield(asyncio.wrap_future(removal))
+
+    def _close_now(self) -> None:
+        try:
+            self._carrier.close()
+            self._threads.close()
+            self._close_all()
+        except Exception as error:
+            self._closed.set_exception(error)
+        else:
+            self._closed.set_result(None)
+
+    def _begin_anew(self) -> None:
+        self._closing = threading.Lock()
+        self._closed: Future[None] = Future()
+
+    def _after_fork_in_child(self) -> None:
+        self._threads.begin()
+        self._carrier.begin_anew()
+        self._begin_anew()
+        if self._is_closed:
+            self._closed.set_result(None)
+
+
+def _result_of(job: Job) -> BroadcastResult:
+    if isinstance(job.outcome, BroadcastResult):
+        return job.outcome
+    raise cast("Exception", job.outcome)
+
+
+def _tell_what_was_sent(error: asyncio.CancelledError, channel: str, event: str, job: Job | None) -> None:
+    """Put what had been sent by the time of a cancellation where the caller can find it.
+
+    On the error itself, not on one of a class of its own: before Python 3.13 `asyncio.timeout` and task groups know
+    `CancelledError` alone, and none of its subclasses.
+    """
+    outcome = job.outcome if job is not None else None
+    result = outcome if isinstance(outcome, BroadcastResult) else BroadcastResult()
+    error.result = result  # type: ignore[attr-defined]
+    error.add_note(f"{event} on {channel} was stopped; by then: {result}")
+    log_result(channel, event, result, stopped=True)
+
+
+_all: "weakref.WeakSet[AsyncBroadcaster]" = weakref.WeakSet()
+
+
+def _begin_anew_in_child() -> None:
+    for broadcaster in list(_all):
+        broadcaster._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)

@@ -1,0 +1,167 @@
+"""How posts are carried while event loops do other things: by the engine's worker, or by boto3 in threads."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Protocol, cast
+
+from ..errors import ClosedError
+from ..results import BroadcastResult
+from ..sending.engine import Engine
+from ..sending.sender import Reply, Sender, to_reply
+from ..sending.task import Task
+from .pages import PagesAhead
+from .threads import Threads
+from .worker import Worker
+
+Pages = Iterable[Sequence[str] | None]
+
+
+class Job:
+    """One broadcast, or one request about a single connection, on its way through other threads.
+
+    Args:
+        pages: as `Carrier.prepare` returns them.
+        on_stale: may block.
+
+    Attributes:
+        is_stopped: set it, and wake the carrier, to make it end soon.
+        outcome: what became of it, when it is over.
+        removals: calls of `on_stale` that may be under way still.
+    """
+
+    __slots__ = ("body", "is_stopped", "method", "on_stale", "outcome", "pages", "removals")
+
+    def __init__(
+        self, method: str, pages: Pages, body: bytes = b"", *, on_stale: Callable[[list[str]], None] = lambda ids: None
+    ) -> None:
+        self.method = method
+        self.pages = pages
+        self.body = body
+        self.on_stale = on_stale
+        self.is_stopped = False
+        self.outcome: BroadcastResult | Reply | Exception | None = None
+        self.removals: list[Future[None]] = []
+
+
+class Carrier(Protocol):
+    """Carries jobs in other threads. All methods are thread-safe and usable after a fork."""
+
+    def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
+        """Return the pages to make a job of, and do what else may block."""
+
+    def begin(self, job: Job, when_over: Callable[[], None]) -> None:
+        """Begin a job without waiting; `when_over` is called in some thread when it has its outcome.
+
+        Raises:
+            ClosedError: the carrier was closed.
+        """
+
+    def wake(self) -> None:
+        """Look whether a job is to be stopped."""
+
+    def close(self) -> None:
+        """Begin no more jobs, and wait for those that are under way."""
+
+    def begin_anew(self) -> None:
+        """Forget the threads: this is a forked child, which has inherited none."""
+
+
+def make_carrier(sender: Sender, threads: Threads) -> Carrier:
+    """Return what carries the posts of this sender."""
+    return EngineCarrier(sender, threads) if isinstance(sender, Engine) else ThreadCarrier(sender)
+
+
+class EngineCarrier:
+    """All jobs in one thread and one loop of the engine; pages are read and stale ids removed in other threads."""
+
+    def __init__(self, engine: Engine, threads: Threads) -> None:
+        self._engine = engine
+        self._threads = threads
+        self._worker = Worker(engine.reactor)
+        self.wake = self._worker.wake
+        self.close = self._worker.close
+        self.begin_anew = self._worker.begin
+
+    def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
+        """See `Carrier.prepare`."""
+        self._engine.prepare()
+        ahead = PagesAhead(iter(pages), submit=self._threads.submit, when_there=self.wake)
+        ahead.start()
+        return ahead
+
+    def begin(self, job: Job, when_over: Callable[[], None]) -> None:
+        """See `Carrier.begin`."""
+
+        def remove(connection_ids: list[str]) -> None:
+            job.removals.append(self._threads.submit(job.on_stale, connection_ids))
+
+        def conclude() -> None:
+            job.outcome = _outcome(task)
+            when_over()
+
+        task = self._engine.task(job.method, job.pages, job.body, on_stale=remove, stop=lambda: job.is_stopped)
+        self._worker.submit(task, conclude)
+
+
+class ThreadCarrier:
+    """Each job in a thread of its own, for a sender that blocks."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._is_closed = False
+        self.begin_anew()
+
+    def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
+        """See `Carrier.prepare`."""
+        return pages
+
+    def begin(self, job: Job, when_over: Callable[[], None]) -> None:
+        """See `Carrier.begin`."""
+        thread = threading.Thread(target=self._run, args=(job, when_over), name="broadcaster-sender", daemon=True)
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError("this broadcaster was closed; make a new one")
+            thread.start()
+            self._threads.add(thread)
+
+    def wake(self) -> None:
+        """See `Carrier.wake`: the sender looks by itself, some ten times a second."""
+
+    def close(self) -> None:
+        """See `Carrier.close`."""
+        with self._lock:
+            self._is_closed = True
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+
+    def begin_anew(self) -> None:
+        """See `Carrier.begin_anew`."""
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+
+    def _run(self, job: Job, when_over: Callable[[], None]) -> None:
+        pages = cast("Iterable[Sequence[str]]", job.pages)  # it prepared them itself
+        try:
+            if job.method == "POST":
+                job.outcome = self._sender.broadcast(
+                    pages, job.body, on_stale=job.on_stale, stop=lambda: job.is_stopped
+                )
+            else:
+                [[connection_id]] = pages
+                job.outcome = self._sender.request(job.method, connection_id, job.body)
+        except Exception as error:
+            job.outcome = error
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+        when_over()
+
+
+def _outcome(task: Task) -> BroadcastResult | Reply | Exception:
+    if task.error is not None:
+        return task.error
+    try:
+        return task.fan_out.result() if task.method == "POST" else to_reply(task.fan_out, task.last)
+    except Exception as error:
+        return error

@@ -1,0 +1,120 @@
+"""The guide's functions for asyncio: thin names over one default `AsyncBroadcaster`."""
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..registries import Registry
+from ..replies import ConnectionInfo
+from ..results import BroadcastResult
+from .broadcaster import AsyncBroadcaster
+
+_default: AsyncBroadcaster | None = None
+_lock = threading.Lock()
+
+
+def init_broadcaster(
+    api_id: str | None = None,
+    *,
+    region: str | None = None,
+    stage: str = "production",
+    endpoint_url: str | None = None,
+    registry: Registry | str | None = None,
+    secret: str | None = None,
+    sender: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    attempts: int | None = None,
+    deadline: float | None = None,
+    rate: float | None = None,
+    verify: bool | str = True,
+) -> AsyncBroadcaster:
+    """Make the `AsyncBroadcaster` behind the functions of this module, closing the one before.
+
+    Takes the same arguments. Does not wait for the one before, whose broadcasts go on to their end.
+    """
+    global _default
+    broadcaster = AsyncBroadcaster(
+        api_id,
+        region=region,
+        stage=stage,
+        endpoint_url=endpoint_url,
+        registry=registry,
+        secret=secret,
+        sender=sender,
+        concurrency=concurrency,
+        timeout=timeout,
+        attempts=attempts,
+        deadline=deadline,
+        rate=rate,
+        verify=verify,
+    )
+    with _lock:
+        before, _default = _default, broadcaster
+    if before is not None:
+        before._begin_closing()
+    return broadcaster
+
+
+async def close_broadcaster() -> None:
+    """Close the default broadcaster, if there is one; `init_broadcaster` makes the next."""
+    global _default
+    with _lock:
+        before, _default = _default, None
+    if before is not None:
+        await before.close()
+
+
+async def register_connection(connection_id: str, *, channels: Collection[str] | None = None) -> None:
+    """Let a connection receive `channels`, or everything; see `AsyncBroadcaster.register_connection`."""
+    await _current().register_connection(connection_id, channels=channels)
+
+
+async def unregister_connection(connection_id: str) -> None:
+    """Forget a connection; see `AsyncBroadcaster.unregister_connection`."""
+    await _current().unregister_connection(connection_id)
+
+
+async def authorize_subscription(connection_id: str, channel: str) -> str:
+    """Return the signature with which this connection may listen to this channel.
+
+    See `AsyncBroadcaster.authorize_subscription`.
+    """
+    return await _current().authorize_subscription(connection_id, channel)
+
+
+async def broadcast(channel: str, event: str, data: Any) -> BroadcastResult:
+    """Send one event to everybody who listens to `channel`; see `AsyncBroadcaster.broadcast`."""
+    return await _current().broadcast(channel, event, data)
+
+
+async def broadcast_admin_event(data: Any) -> BroadcastResult:
+    """Send `data` as event `admin_event` on channel `admin`; see `AsyncBroadcaster.broadcast`."""
+    return await _current().broadcast_admin_event(data)
+
+
+async def send_to_connection(connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+    """Send one event to one connection, registered or not; see `AsyncBroadcaster.send_to_connection`."""
+    return await _current().send_to_connection(connection_id, channel, event, data)
+
+
+async def disconnect_connection(connection_id: str) -> bool:
+    """Close a connection, and forget it; return whether it was there.
+
+    See `AsyncBroadcaster.disconnect_connection`.
+    """
+    return await _current().disconnect_connection(connection_id)
+
+
+async def get_connection(connection_id: str) -> ConnectionInfo | None:
+    """Return what API Gateway knows of a connection; None if it is gone. See `AsyncBroadcaster.get_connection`."""
+    return await _current().get_connection(connection_id)
+
+
+def _current() -> AsyncBroadcaster:
+    if _default is None:
+        raise ConfigurationError(
+            "broadcaster.aio has no default in this process; call its init_broadcaster(api_id=…, region=…) first"
+        )
+    return _default
