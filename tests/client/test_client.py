@@ -1,0 +1,49 @@
+"""The client's own tests, in Node's test runner, and its size."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CLIENT = Path(__file__).parents[2] / "client"
+LARGEST = 4096  # bytes, minified and gzipped
+
+
+def npm(*arguments):
+    return subprocess.run(["npm", *arguments], cwd=CLIENT, capture_output=True, text=True, timeout=110)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    """What package-lock.json says is in node_modules."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm was not found; install Node 20 or newer")
+    mark = CLIENT / "node_modules" / ".made-from"
+    digest = hashlib.sha256((CLIENT / "package-lock.json").read_bytes()).hexdigest()
+    if mark.is_file() and mark.read_text() == digest:
+        return
+    done = npm("ci", "--no-audit", "--no-fund")
+    if done.returncode:
+        pytest.skip(f"the client's development packages cannot be installed: {done.stderr.strip()[-300:]}")
+    mark.write_text(digest)
+
+
+def test_the_clients_own_tests_pass():
+    done = npm("test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"^# pass (\d+)", done.stdout, re.MULTILINE)[1]) > 50
+    assert re.search(r"^# skipped 0", done.stdout, re.MULTILINE)
+
+
+def test_its_types_hold():
+    done = npm("run", "types")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_is_small():
+    done = npm("run", "--silent", "size")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) bytes gzipped", done.stdout)[1]) < LARGEST

@@ -1,0 +1,68 @@
+"""The example backend in a process of its own. Nobody is connected, so it broadcasts to nobody and needs no gateway."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "correct horse"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    text: str
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+class Backend:
+    def __init__(self, port):
+        self._port = port
+
+    def ask(self, method, path, body=None, **headers):
+        """Send a request; a body that is not text is sent as JSON."""
+        if body is not None and not isinstance(body, str):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read().decode())
+        finally:
+            connection.close()
+
+    def sign_in(self):
+        """Return the Cookie header of a new session."""
+        answer = self.ask("POST", "/session", {"user": "demo", "password": PASSWORD})
+        assert answer.status == 204
+        return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+@pytest.fixture(scope="module")
+def backend():
+    environment = {
+        **os.environ,
+        "AWS_REGION": "us-east-1",
+        "WEBSOCKET_API_ID": "abc123xyz",
+        "DEMO_PASSWORD": PASSWORD,
+    }
+    command = [sys.executable, "-m", "examples.backend", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        yield Backend(int(process.stdout.readline().rpartition(":")[2]))
+        process.terminate()
+        assert process.wait(10) in (0, -15)
+
+
+@pytest.fixture
+def cookie(backend):
+    return backend.sign_in()
