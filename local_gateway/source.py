@@ -10,9 +10,11 @@ from pathlib import Path
 from .errors import AssemblyError
 from .template import Function
 
-# A look costs about 1 µs a file, before each event. Where that adds up, looks are made less often.
+# A look costs about 1 µs a file, before each event. Where that adds up, looks are made less often; how long it took is
+# taken as CPU time, so that a busy machine does not put off the next one.
 _QUICK_LOOK = 0.0005  # seconds
 _LOOK_SHARE = 50  # times as long as it took, until the next look
+_LONGEST_PAUSE = 0.5  # seconds, whatever it took
 
 
 class Source:
@@ -42,6 +44,7 @@ class Source:
         began = time.monotonic()
         if began < self._next_look:
             return self.version
+        cpu_began = time.thread_time()
         stamps = self._read_stamps()
         if stamps != self._stamps:
             files = self._scan()
@@ -51,9 +54,9 @@ class Source:
                 self.version += 1
             self._watched = self._paths()
             self._stamps = self._read_stamps()
-        took = time.monotonic() - began
+        took = time.thread_time() - cpu_began
         if took > _QUICK_LOOK:
-            self._next_look = began + took * _LOOK_SHARE
+            self._next_look = began + min(took * _LOOK_SHARE, _LONGEST_PAUSE)
         return self.version
 
     def _paths(self) -> list[str]:
