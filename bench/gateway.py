@@ -197,7 +197,7 @@ def started_gateway() -> Iterator[tuple[int, str, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "Bench.template.json"
         template.write_text(json.dumps({"Resources": resources()}))
-        command = [sys.executable, "-m", "local_gateway", "--assembly", template, "--port", "0", "--quiet"]
+        command = [sys.executable, "-m", "local_gateway", "--assembly", str(template), "--port", "0", "--quiet"]
         with subprocess.Popen(command, env={**os.environ, **credentials}, stdout=subprocess.PIPE, text=True) as process:
             if process.stdout is None:
                 raise RuntimeError("the gateway was started without a pipe")

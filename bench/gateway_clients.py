@@ -63,7 +63,7 @@ class Clients:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._address = parts.hostname, parts.port
+        self._address = (parts.hostname or "", parts.port or 80)
         self._request = _HANDSHAKE.format(path=parts.path, host=parts.netloc).encode()
         self._clients: list[Client] = []
         self._asked: list[Client] = []
