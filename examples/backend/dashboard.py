@@ -26,8 +26,11 @@ def websocket_url() -> str:
 
 
 def config(request: Request) -> dict[str, Any]:
-    """Tell the page where to connect, who is signed in, and the time, to measure latency by."""
-    return {"websocket_url": websocket_url(), "user": user_of(request), "time": time.time()}
+    """Tell the page where to connect and how, who is signed in, and the time, to measure latency by."""
+    # There is a secret to sign with where the gateway registers connections by itself.
+    is_signed = bool(os.environ.get("BROADCASTER_SECRET"))
+    options = {"auth": "/websocket/auth"} if is_signed else {"register": "/websocket/register"}
+    return {"websocket_url": websocket_url(), "options": options, "user": user_of(request), "time": time.time()}
 
 
 async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -40,7 +40,7 @@ export class ConnectionView {
     if (!isWaiting) this.#trouble = "";
     const pill = find("connection");
     pill.dataset.state = isWaiting ? "connecting" : state;
-    say(pill.querySelector(".text"), isWaiting ? `Connected, not yet registered` : STATES[state]);
+    say(pill.querySelector(".text"), isWaiting ? "Connected, not yet subscribed" : STATES[state]);
     find("problem").hidden = !this.#trouble;
     say(find("problem"), this.#trouble && `${this.#trouble}. Trying again.`);
     this.#showSocket();

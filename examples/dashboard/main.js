@@ -23,8 +23,8 @@ const runsView = new RunsView(runs, () => Date.now() + skew, (run) => logPanel.c
 const traffic = controlTraffic(failed);
 
 /** What a front end needs of all this: a Gateway, subscriptions, callbacks. */
-function connect(url) {
-  gateway = new Gateway(url, { register: "/websocket/register" });
+function connect(url, options) {
+  gateway = new Gateway(url, options);
   const admin = gateway.subscribe("admin");
   const logs = gateway.subscribe("logs");
   const channels = [admin, logs];
@@ -95,12 +95,12 @@ function failed(error) {
 
 const form = find("sign-in");
 
-function enter({ websocket_url, skew: measured }) {
+function enter({ websocket_url, options, skew: measured }) {
   skew = measured;
   form.hidden = true;
   find("app").hidden = false;
   find("problem").hidden = true;
-  connect(websocket_url);
+  connect(websocket_url, options);
 }
 
 function askWho(reason = "") {

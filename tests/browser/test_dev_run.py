@@ -14,12 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module", params=["backend", "dynamodb"])
+def registry(request):
+    """Who registers connections."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def printed():
+def printed(registry):
     """What `dev.py run` prints once all of it is up."""
     if not all((ROOT / folder / ".made-from").exists() for folder in (".venv", "node_modules")):
         pytest.skip("dev.py has not set up this clone; run the tests with `python3 dev.py test`")
-    command = [sys.executable, "dev.py", "run", "--port", "0", "--backend-port", "0"]
+    command = [sys.executable, "dev.py", "run", "--port", "0", "--backend-port", "0", "--registry", registry]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         lines = []
         for line in process.stdout:
@@ -32,37 +38,61 @@ def printed():
     assert process.returncode == 143
 
 
+@pytest.fixture
+def page(context, printed):
+    """The dashboard behind the printed link."""
+    page = context.new_page()
+    page.goto(re.search(r"^  dashboard +(\S+)", printed, re.MULTILINE)[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#connection[data-state=connected]").wait_for()
+    return page
+
+
 def pasted(printed, title):
     """The command behind a title, as a shell reads it."""
     command = re.search(rf"^{title} +((?:.*\\\n)*.*)", printed, re.MULTILINE)[1]
     return shlex.split(command.replace("\\\n", " "))
 
 
-def test_the_printed_link_leads_to_a_live_page_and_the_printed_commands_reach_it(context, printed):
+def curl(command, *arguments):
     if shutil.which("curl") is None:
         pytest.skip("curl was not found; install it")
-    page = context.new_page()
-    page.goto(re.search(r"^  dashboard +(\S+)", printed, re.MULTILINE)[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("#connection[data-state=connected]").wait_for()
-    register = pasted(printed, "Register it")
-    body = register.index("-d") + 1
-    connection_id = page.locator("#socket").text_content().split()[-1]
-    register[body] = json.dumps({"connection_id": connection_id})
-    for command in (register, pasted(printed, "Send an event")):
-        done = subprocess.run([*command, "--silent", "--fail-with-body"], capture_output=True, text=True, timeout=30)
-        assert done.returncode == 0, done.stdout + done.stderr
+    return subprocess.run([*command, "--silent", *arguments], capture_output=True, text=True, timeout=30)
+
+
+def test_the_printed_link_leads_to_a_live_page_and_the_printed_command_reaches_it(page, printed):
+    done = curl(pasted(printed, "Send an event"), "--fail-with-body")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"sent": 1, "failed": 0, "stale": 0}
     page.locator("#run-list .name", has_text="My Workflow").wait_for()
 
 
-def test_the_printed_commands_do_nothing_without_the_password(printed):
-    if shutil.which("curl") is None:
-        pytest.skip("curl was not found; install it")
+def test_the_printed_command_does_nothing_without_the_password(printed):
     command = pasted(printed, "Send an event")
     at = command.index("-u")
     del command[at : at + 2]
-    done = subprocess.run(
-        [*command, "--silent", "--write-out", "%{http_code}"], capture_output=True, text=True, timeout=30
+    assert curl(command, "--write-out", "%{http_code}").stdout.endswith("401")
+
+
+@pytest.mark.parametrize("registry", ["backend"], indirect=True, scope="module")
+def test_the_printed_command_registers_a_connection(page, printed):
+    register = pasted(printed, "Register it")
+    register[register.index("-d") + 1] = json.dumps(
+        {"connection_id": page.locator("#socket").text_content().split()[-1]}
     )
-    assert done.stdout.endswith("401")
+    assert curl(register, "--fail-with-body").returncode == 0
+
+
+@pytest.mark.parametrize("registry", ["dynamodb"], indirect=True, scope="module")
+def test_a_wrong_signature_is_refused_and_the_page_beside_it_goes_on(page, printed):
+    refusal = page.evaluate(
+        """async () => {
+            const { Gateway } = await import("/client/gateway.js");
+            const { websocket_url } = await (await fetch("/config.json")).json();
+            const other = new Gateway(websocket_url, { auth: () => "0".repeat(64) });
+            return new Promise((resolve) => other.subscribe("admin").bind("pusher:subscription_error", resolve));
+        }"""
+    )
+    assert refusal["status"] == 403
+    assert json.loads(curl(pasted(printed, "Send an event")).stdout)["sent"] == 1
+    page.locator("#run-list .name", has_text="My Workflow").first.wait_for()

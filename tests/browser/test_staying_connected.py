@@ -105,7 +105,7 @@ def test_a_backend_that_answers_500_to_registration_is_asked_until_it_registers(
     dashboard.page.route("**/websocket/register", answer)
     dashboard.page.goto(system.link)
     dashboard.page.get_by_role("button", name="Sign in").click()
-    dashboard.page.get_by_text("Connected, not yet registered").wait_for()
+    dashboard.page.get_by_text("Connected, not yet subscribed").wait_for()
     dashboard.page.get_by_text("/websocket/register answered 500. Trying again.").wait_for()
     dashboard.wait_until_live()
     assert len(asked) == 4
