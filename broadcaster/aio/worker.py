@@ -90,10 +90,7 @@ class Worker:
             while self._take(reactor, running):
                 reactor.step()
                 if any(task.is_over for task, _ in running):
-                    over = [each for each in running if each[0].is_over]
-                    running[:] = [each for each in running if not each[0].is_over]
-                    for _, when_over in over:
-                        when_over()
+                    _report(running)
         except Exception as error:  # nothing that is known of; but nobody may wait for ever
             self._give_up(running, error)
         finally:
@@ -128,6 +125,14 @@ class Worker:
         for task, when_over in running:
             task.error, task.is_over = error, True
             when_over()
+
+
+def _report(running: list[tuple[Task, WhenOver]]) -> None:
+    """Take out the tasks that are over and tell those who wait for them."""
+    over = [each for each in running if each[0].is_over]
+    running[:] = [each for each in running if not each[0].is_over]
+    for _, when_over in over:
+        when_over()
 
 
 _workers: "weakref.WeakSet[Worker]" = weakref.WeakSet()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from broadcaster.aio.threads import Threads
 from broadcaster.registries import ENTRY_LIFETIME
 from broadcaster.registries.choose import make_registry
 
@@ -41,11 +42,15 @@ class InWorkerThreads(Direct):
 
     def call(self, function, *arguments, **options):
         async def run():
-            called = asyncio.create_task(asyncio.to_thread(function, *arguments, **options))
+            called = asyncio.create_task(threads.call(function, *arguments, **options))
             await asyncio.sleep(0)
             return await called
 
-        return asyncio.run(run())
+        threads = Threads()
+        try:
+            return asyncio.run(run())
+        finally:
+            threads.close()
 
 
 @pytest.fixture(params=[Direct, InWorkerThreads], ids=["sync", "asyncio"])

@@ -1,0 +1,92 @@
+"""Broadcasts at once do not wait for each other, and nothing waits for the registry but who needs it."""
+
+import asyncio
+import json
+import threading
+
+import pytest
+
+from broadcaster import MemoryRegistry, RegistryError
+
+
+async def test_a_slow_client_of_one_broadcast_delays_no_other(make, one_sent_one_hung, server):
+    caster = make(concurrency=1, timeout=60.0, deadline=60.0)
+    hung = await one_sent_one_hung(caster)
+    server.script = lambda connection_id, attempt: "200"
+    for _ in range(20):
+        assert (await caster.broadcast("admin", "event", {})).sent == 2
+    assert not hung.done()
+    hung.cancel()
+    await asyncio.wait([hung])
+
+
+async def test_a_slow_registry_of_one_broadcast_delays_no_other(make, slow_registry, until):
+    registry = slow_registry(["a="], ["b="], ["c="])
+    caster = make(registry=registry)
+    slow = asyncio.create_task(caster.broadcast("slow", "event", {}))
+    await until(registry.waiting.is_set)
+    await caster.register_connection("d=")
+    for _ in range(20):
+        assert (await caster.broadcast("admin", "event", {})) == {"sent": 1, "failed": 0, "stale": 0}
+    assert not slow.done()
+    registry.go_on.set()
+    assert (await slow) == {"sent": 3, "failed": 0, "stale": 0}
+
+
+async def test_many_at_once_each_reach_everybody_once(make, server):
+    caster = make()
+    for number in range(15):
+        await caster.register_connection(f"id{number}=")
+    results = await asyncio.gather(*(caster.broadcast("admin", "event", number) for number in range(60)))
+    assert results == [{"sent": 15, "failed": 0, "stale": 0}] * 60
+    for bodies in server.bodies.values():
+        assert sorted(json.loads(body)["data"] for body in bodies) == list(range(60))
+
+
+async def test_what_one_caller_sends_in_turn_arrives_in_turn(make, server):
+    caster = make()
+    for number in range(10):
+        await caster.register_connection(f"id{number}=")
+    for number in range(20):
+        await caster.broadcast("admin", "event", number)
+    for bodies in server.bodies.values():
+        assert [json.loads(body)["data"] for body in bodies] == list(range(20))
+
+
+async def test_a_registry_that_fails_in_the_middle_is_an_error_with_the_result(make, slow_registry):
+    registry = slow_registry(["a="], RegistryError("the registry is away"))
+    registry.go_on.set()
+    with pytest.raises(RegistryError, match="is away") as caught:
+        await make(registry=registry).broadcast("slow", "event", {})
+    assert caught.value.result == {"sent": 1, "failed": 0, "stale": 0}
+
+
+async def test_a_registry_that_fails_at_once_is_an_error_and_nothing_is_sent(make, slow_registry, server):
+    registry = slow_registry(RegistryError("the registry is away"))
+    with pytest.raises(RegistryError, match="is away") as caught:
+        await make(registry=registry).broadcast("slow", "event", {})
+    assert caught.value.result is None
+    assert server.requests == []
+
+
+async def test_after_the_deadline_those_on_pages_that_come_late_count_as_failed(make, slow_registry, server, until):
+    registry = slow_registry(["a="], ["b=", "c="], ["d="])
+    task = asyncio.create_task(make(registry=registry, deadline=1.0).broadcast("slow", "event", {}))
+    await asyncio.sleep(1.2)
+    registry.go_on.set()
+    result = await task
+    assert result == {"sent": 1, "failed": 3, "stale": 0}
+    assert {failure.reason for failure in result.failures} == {"not answered by the broadcast's deadline"}
+
+
+async def test_the_event_loop_goes_on_while_the_registry_blocks(make):
+    class Blocking(MemoryRegistry):
+        def add(self, connection_id, channels=None, *, lifetime=1.0):
+            assert released.wait(30)
+
+    released = threading.Event()
+    registering = asyncio.create_task(make(registry=Blocking()).register_connection("a="))
+    await asyncio.sleep(0.05)
+    assert not registering.done()
+    released.set()
+    await registering

@@ -1,0 +1,294 @@
+"""Event loops, threads, processes and the end."""
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from broadcaster import ClosedError, MemoryRegistry, RegistryError
+from broadcaster.aio import AsyncBroadcaster
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("aws_keys")
+
+
+def test_one_serves_two_event_loops_in_turn(make, server):
+    caster = make()
+
+    async def use():
+        await caster.register_connection("a=")
+        return await caster.broadcast("admin", "event", {})
+
+    assert asyncio.run(use()) == asyncio.run(use()) == {"sent": 1, "failed": 0, "stale": 0}
+    assert server.opened == 1
+
+
+def test_one_serves_two_event_loops_at_once(make, server):
+    caster, results = make(), []
+
+    async def use(name):
+        await caster.register_connection(f"{name}=", channels=[name])
+        for _ in range(20):
+            results.append(await caster.broadcast(name, "event", {}))
+
+    threads = [threading.Thread(target=asyncio.run, args=(use(name),)) for name in ("x", "y")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [{"sent": 1, "failed": 0, "stale": 0}] * 40
+
+
+def test_a_loop_that_ends_in_the_middle_stops_its_broadcast(make, server, until):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
+    caster = make(timeout=3600.0, deadline=3600.0)
+
+    async def leave():
+        await caster.register_connection("a=")
+        task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+        await until(lambda: server.requests)
+        assert not task.done()
+
+    async def come_back():
+        result = await caster.broadcast("admin", "event", {})
+        await caster.close()
+        return result
+
+    asyncio.run(leave())
+    assert asyncio.run(come_back()) == {"sent": 1, "failed": 0, "stale": 0}
+
+
+def test_a_loop_that_is_thrown_away_in_the_middle_stops_its_broadcast(make, server):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
+    caster = make(timeout=3600.0, deadline=3600.0)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(caster.register_connection("a="))
+    coroutine = caster.broadcast("admin", "event", {})
+    task = loop.create_task(coroutine)
+    while not server.requests:
+        loop.run_until_complete(asyncio.sleep(0.005))
+    task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
+    coroutine.close()
+    loop.close()
+    asyncio.run(caster.close())
+
+
+async def test_closing_waits_for_what_is_under_way(either, server, until):
+    server.answer_after = 0.1
+    await either.register_connection("a=")
+    task = asyncio.create_task(either.broadcast("admin", "event", {}))
+    await until(lambda: server.open_now)
+    await either.close()
+    assert (await task) == {"sent": 1, "failed": 0, "stale": 0}
+    await until(lambda: server.open_now == 0)
+
+
+async def test_a_closed_one_says_so(make):
+    caster = make()
+    await caster.close()
+    await caster.close()
+    for use in (
+        lambda: caster.broadcast("a", "b", {}),
+        lambda: caster.register_connection("a="),
+        lambda: caster.unregister_connection("a="),
+        lambda: caster.authorize_subscription("a=", "b"),
+        lambda: caster.send_to_connection("a=", "a", "b", {}),
+        lambda: caster.disconnect_connection("a="),
+        lambda: caster.get_connection("a="),
+    ):
+        with pytest.raises(ClosedError, match="AsyncBroadcaster"):
+            await use()
+
+
+async def test_after_the_context_nothing_is_left(server, our_threads, until):
+    async with AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
+        await caster.register_connection("a=")
+        await caster.broadcast("admin", "event", {})
+        assert our_threads() == {"broadcaster-worker", "broadcaster-registry"}
+    await until(lambda: not our_threads() and server.open_now == 0)
+
+
+async def test_a_registry_that_was_passed_in_is_not_closed():
+    class Registry(MemoryRegistry):
+        is_closed = False
+
+        def close(self):
+            self.is_closed = True
+
+    registry = Registry()
+    async with AsyncBroadcaster("abc123xyz", region="us-east-1", registry=registry):
+        pass
+    assert not registry.is_closed
+
+
+async def test_an_error_in_closing_reaches_whoever_closes():
+    caster = AsyncBroadcaster("abc123xyz", region="us-east-1")
+
+    def fail():
+        raise RegistryError("cannot be closed")
+
+    caster._registry.close = fail
+    for _ in range(2):
+        with pytest.raises(RegistryError, match="cannot be closed"):
+            await caster.close()
+
+
+async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, our_threads, until):
+    caster = make()
+    caster._carrier._worker._idle_seconds = 0.05
+    await caster.register_connection("a=")
+    for _ in range(2):
+        assert (await caster.broadcast("admin", "event", {})).sent == 1
+        await until(lambda: "broadcaster-worker" not in our_threads())
+    assert server.opened == 2
+
+
+async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_threads, until):
+    caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1")
+    caster._carrier._worker._idle_seconds = 0.05
+    await caster.register_connection("a=")
+    await caster.broadcast("admin", "event", {})
+    del caster
+    await until(lambda: gc.collect() is not None and not our_threads() and server.open_now == 0)
+
+
+async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_another(make, server):
+    caster = make()
+    await caster.register_connection("a=")
+    engine_reactor = caster._carrier._worker._make_reactor
+
+    def break_down():
+        raise OSError(24, "Too many open files")
+
+    caster._carrier._worker._make_reactor = break_down
+    with pytest.raises(OSError, match="Too many open files"):
+        await caster.broadcast("admin", "event", {})
+    caster._carrier._worker._make_reactor = engine_reactor
+    assert (await caster.broadcast("admin", "event", {})).sent == 1
+
+
+async def test_nothing_leaks_over_many_broadcasts(make, server):
+    caster = make()
+    server.script = lambda connection_id, attempt: "410" if connection_id.startswith("gone") else "200"
+    for number in range(5):
+        await caster.register_connection(f"id{number}=")
+
+    async def use(times):
+        for number in range(times):
+            await caster.register_connection(f"gone{number}=")
+            results = await asyncio.gather(*(caster.broadcast("admin", "event", {}) for _ in range(3)))
+            assert all(result.sent == 5 for result in results)
+        gc.collect()
+
+    def held():
+        modules = [type(thing).__module__.partition(".")[0] for thing in gc.get_objects()]
+        ours = sum(module in ("broadcaster", "concurrent") for module in modules)
+        return ours, len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    await use(30)
+    before = held()
+    await use(200)
+    # Links, which come and go, and the threads for the registry are all that differs.
+    assert all(after - less <= 50 for after, less in zip(held(), before, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("sender", ["engine", "boto3"])
+def test_a_forked_child_starts_a_worker_of_its_own(make, server, sender):
+    caster = make(sender=sender)
+
+    async def use(name):
+        await caster.register_connection(f"{name}=", channels=[name])
+        return (await caster.broadcast(name, "event", {})).sent
+
+    async def use_and_close(name):
+        sent = await use(name)
+        await caster.close()
+        return sent
+
+    assert asyncio.run(use("a")) == 1
+    server.script = lambda connection_id, attempt: "hang" if (connection_id, attempt) == ("b=", 1) else "200"
+    under_way = threading.Thread(target=asyncio.run, args=(use("b"),))  # until it is answered or has timed out
+    under_way.start()
+    while not server.attempts["b="]:
+        time.sleep(0.005)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if asyncio.run(use_and_close("c")) == 1 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    under_way.join()
+    assert asyncio.run(use("a")) == 1
+    assert server.attempts == {"a=": 2, "b=": 2, "c=": 1}
+
+
+PROGRAM = """
+import asyncio, os, sys
+from broadcaster.aio import AsyncBroadcaster
+
+async def main():
+    caster = AsyncBroadcaster(endpoint_url=sys.argv[1], region="us-east-1", timeout=60, deadline=60)
+    await caster.register_connection("a=")
+    print("sending", flush=True)
+    print(await caster.broadcast("admin", "event", {}), flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def start_program(server):
+    started = []
+
+    def start():
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, server.endpoint.url],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_program_that_never_closes_ends_cleanly(start_program):
+    out, errors = start_program().communicate(timeout=60)
+    assert (out, errors) == ("sending\n{'sent': 1, 'failed': 0, 'stale': 0}\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_ends_a_broadcast_at_once(start_program, server):
+    server.script = lambda connection_id, attempt: "hang"
+    process = start_program()
+    while not server.requests:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert out == "sending\n"
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "event on admin was stopped; by then: {'sent': 0, 'failed': 1, 'stale': 0}" in errors
+
+
+def test_importing_the_synchronous_face_does_not_import_asyncio():
+    code = "import sys, broadcaster; print('asyncio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
