@@ -11,32 +11,42 @@ const STATES = {
 
 /** Shows what the connection is doing, in words that stay the same while nothing changes: they are read aloud. */
 export class ConnectionView {
-  #gateway;
+  #connection;
+  #isSubscribed;
+  #onSignedOut;
+  #timer = setInterval(() => this.#showSocket(), 1000); // it changes with a handover, which nobody else has to notice
   #connections = 0;
   #trouble = ""; // why the backend or the gateway does not do what is wanted, while the socket itself is open
 
-  constructor(gateway, { onSignedOut, isSubscribed }) {
-    this.#gateway = gateway;
-    this.isSubscribed = isSubscribed;
-    const { connection } = gateway;
-    connection.bind("state_change", ({ current }) => {
-      this.#connections += current === "connected";
-      this.#trouble = "";
-      this.show();
-    });
-    connection.bind("error", ({ type, error: { data } }) => {
-      if (data.code === 401) return onSignedOut();
-      if (type === "WebSocketError") return undefined; // the state says it
-      this.#trouble = data.message;
-      return this.show();
-    });
-    setInterval(() => this.#showSocket(), 1000); // it changes with a handover, which nobody else has to notice
+  constructor(connection, { isSubscribed, onSignedOut }) {
+    this.#connection = connection;
+    this.#isSubscribed = isSubscribed;
+    this.#onSignedOut = onSignedOut;
+    connection.bind("state_change", this.#changed).bind("error", this.#failed);
     this.show();
   }
 
+  close() {
+    clearInterval(this.#timer);
+    this.#connection.unbind("state_change", this.#changed).unbind("error", this.#failed);
+  }
+
+  #changed = ({ current }) => {
+    this.#connections += current === "connected";
+    this.#trouble = "";
+    this.show();
+  };
+
+  #failed = ({ type, error: { data } }) => {
+    if (data.code === 401) return this.#onSignedOut();
+    if (type === "WebSocketError") return undefined; // the state says it
+    this.#trouble = data.message;
+    return this.show();
+  };
+
   show() {
-    const { state } = this.#gateway.connection;
-    const isWaiting = state === "connected" && !this.isSubscribed();
+    const { state } = this.#connection;
+    const isWaiting = state === "connected" && !this.#isSubscribed();
     if (!isWaiting) this.#trouble = "";
     const pill = find("connection");
     pill.dataset.state = isWaiting ? "connecting" : state;
@@ -47,7 +57,7 @@ export class ConnectionView {
   }
 
   #showSocket() {
-    const { socket_id } = this.#gateway.connection;
+    const { socket_id } = this.#connection;
     say(find("socket"), socket_id ? `connection ${socket_id}` : "no connection");
     const count = Math.max(0, this.#connections - 1);
     say(find("reconnections"), count ? `${count} reconnection${count > 1 ? "s" : ""}` : "");

@@ -15,6 +15,8 @@ const log = new Log();
 const latencies = new Latencies();
 let skew = 0; // the backend's clock minus ours, in milliseconds
 let gateway; // while signed in
+let connectionView;
+let hasBeenSubscribed = false;
 let events = 0;
 let isSnapshotDue = false;
 
@@ -28,10 +30,11 @@ function connect(url, options) {
   const admin = gateway.subscribe("admin");
   const logs = gateway.subscribe("logs");
   const channels = [admin, logs];
-  const view = new ConnectionView(gateway, {
+  const view = new ConnectionView(gateway.connection, {
     onSignedOut: () => signOut("Your session has ended; please sign in again."),
     isSubscribed: () => channels.every((channel) => channel.subscribed),
   });
+  connectionView = view;
   admin.bind("admin_event", (data, envelope) => {
     runs.apply(data, arrived(envelope), latencies.values.at(-1));
     runsView.update();
@@ -43,10 +46,10 @@ function connect(url, options) {
     logPanel.update();
     runsView.update();
   });
-  let isFirst = true;
   logs.bind("pusher:subscription_succeeded", () => {
-    if (!isFirst) log.add({ level: "gap", text: "Reconnected. What was logged in between is not here.", at: Date.now() });
-    isFirst = false;
+    const gap = { level: "gap", text: "Reconnected. What was logged in between is not here.", at: Date.now() };
+    if (hasBeenSubscribed) log.add(gap);
+    hasBeenSubscribed = true;
     logPanel.update();
   });
   // Comes after every gap: the moment to ask for what was missed.
@@ -112,9 +115,10 @@ function askWho(reason = "") {
   (form.password.value ? form.querySelector("button") : form.password).focus();
 }
 
-async function signOut(reason) {
+function signOut(reason) {
+  connectionView?.close();
   gateway?.disconnect();
-  gateway = undefined;
+  connectionView = gateway = undefined;
   askWho(reason);
 }
 

@@ -32,8 +32,16 @@ function reason(text) {
 
 /** What a link such as `/#demo:password` fills in; taken out of the address, so that it is in no history and no picture. */
 export function credentialsOfAddress() {
-  const [user, ...password] = decodeURIComponent(location.hash.slice(1)).split(":");
+  const [user, ...password] = location.hash.slice(1).split(":");
   if (!password.length) return undefined;
   history.replaceState(null, "", location.pathname);
-  return { user, password: password.join(":") };
+  return { user, password: decoded(password.join(":")) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

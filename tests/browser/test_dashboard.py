@@ -54,6 +54,14 @@ def test_a_session_that_ends_leads_to_the_form_and_a_new_one_to_events(dashboard
     dashboard.run("after signing in again").wait_for()
 
 
+def test_who_signs_out_sees_the_form_and_receives_nothing_more(dashboard):
+    former = dashboard.socket_id()
+    dashboard.page.get_by_role("button", name="Sign out").click()
+    dashboard.page.get_by_label("Password").wait_for()
+    dashboard.system.wait_until_gone(former)
+    assert dashboard.system.start_run("for nobody")["sent"] == 0
+
+
 def test_a_page_that_comes_late_sees_the_runs_before(dashboard, open_dashboard):
     dashboard.system.start_run("before the second page")
     open_dashboard().run("before the second page").wait_for()

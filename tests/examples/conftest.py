@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,19 +49,32 @@ class Backend:
         return answer.headers["Set-Cookie"].partition(";")[0]
 
 
-@pytest.fixture(scope="module")
-def backend():
+@contextmanager
+def running(*arguments):
     environment = {
         **os.environ,
         "AWS_REGION": "us-east-1",
         "WEBSOCKET_API_ID": "abc123xyz",
         "DEMO_PASSWORD": PASSWORD,
     }
-    command = [sys.executable, "-m", "examples.backend", "--port", "0"]
+    command = [sys.executable, "-m", "examples.backend", "--port", "0", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield Backend(int(process.stdout.readline().rpartition(":")[2]))
         process.terminate()
         assert process.wait(10) in (0, -15)
+
+
+@pytest.fixture(scope="module")
+def backend():
+    with running() as backend:
+        yield backend
+
+
+@pytest.fixture
+def simulating_backend():
+    """A backend that simulates runs from its start."""
+    with running("--simulate", "2") as backend:
+        yield backend
 
 
 @pytest.fixture
