@@ -80,6 +80,10 @@ def check(data: bytes) -> None:
     cut = [wire[left:right] for left, right in zip([0, *places], [*places, len(wire)], strict=True)]
     if read(cut, method) != whole:
         raise AssertionError(f"cut at {places}: {read(cut, method)}, whole: {whole}")
+    ends = [at + 4 for at in range(len(wire)) if wire.startswith(b"\r\n\r\n", at)]
+    answers = [wire[left:right] for left, right in zip([0, *ends], [*ends, len(wire)], strict=True)]
+    if read(answers, method) != whole:  # one at a time, which is the way that remembers what they look like
+        raise AssertionError(f"cut at {ends}: {read(answers, method)}, whole: {whole}")
     if read([wire[at : at + 1] for at in range(len(wire))], method) != whole:
         raise AssertionError(f"byte by byte: {read([wire[at : at + 1] for at in range(len(wire))], method)}, {whole}")
 

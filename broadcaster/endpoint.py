@@ -1,9 +1,14 @@
 """Where the posts go: the `@connections` endpoint of one stage."""
 
 import os
-from typing import NamedTuple
 
 from .errors import ConfigurationError
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from .named_tuple import NamedTuple
 
 # The name AWS's SDKs know for this service's endpoint.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html

@@ -1,18 +1,18 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
+import sys
 from collections.abc import Collection
-from typing import Any
 
 from .channels import check_channel
 from .connections import check_connection_id
-from .endpoint import resolve_endpoint
 from .errors import ClosedError, RegistryError
 from .registries import Registry
-from .registries.choose import make_registry
 from .registries.listeners import Listeners
 from .results import BroadcastResult
-from .sending.sender import make_sender
-from .subscription_secret import SubscriptionSecret
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    import logging
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
@@ -38,6 +38,12 @@ class Face:
         rate: float | None = None,
         verify: bool | str = True,
     ) -> None:
+        # Here and not above: `import broadcaster` is to cost little also where nothing is ever sent.
+        from .endpoint import resolve_endpoint
+        from .registries.choose import make_registry
+        from .sending.sender import make_sender
+        from .subscription_secret import SubscriptionSecret
+
         endpoint = resolve_endpoint(api_id, region=region, stage=stage, endpoint_url=endpoint_url)
         self._sender = make_sender(
             endpoint,
@@ -105,15 +111,22 @@ def log_result(channel: str, event: str, result: BroadcastResult, *, stopped: bo
     """Write the one line of a broadcast."""
     how = "stopped: " if stopped else ""
     counts = result.sent, result.failed, result.stale
-    _log().info("%s on %s: %s%d sent, %d failed, %d stale", event, channel, how, *counts)
+    if _may_be_listened_to():
+        _log().info("%s on %s: %s%d sent, %d failed, %d stale", event, channel, how, *counts)
 
 
 def log_single(channel: str, event: str, connection_id: str, result: BroadcastResult) -> None:
     """Write what became of a message to one connection."""
-    _log().debug("%s on %s to %s: %r", event, channel, connection_id, result)
+    if _may_be_listened_to():
+        _log().debug("%s on %s to %s: %r", event, channel, connection_id, result)
 
 
-def _log() -> Any:
+def _may_be_listened_to() -> bool:
+    """Tell whether anybody may have asked for lines below a warning: nobody, before logging was imported (7 ms)."""
+    return "logging" in sys.modules
+
+
+def _log() -> "logging.Logger":
     import logging
 
     return logging.getLogger("broadcaster")

@@ -12,17 +12,20 @@ Framing: https://www.rfc-editor.org/rfc/rfc9112#section-6
 """
 
 from collections.abc import Mapping
-from typing import Final, NoReturn
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 # Ours, not AWS's: API Gateway's heads have less than 1 KB, its bodies less than 4 KB.
-MAX_HEAD_BYTES: Final = 65_536
-MAX_BODY_BYTES: Final = 1_048_576
-_MAX_CHUNK_LINE_BYTES: Final = 4_096
+MAX_HEAD_BYTES: "Final" = 65_536
+MAX_BODY_BYTES: "Final" = 1_048_576
+_MAX_CHUNK_LINE_BYTES: "Final" = 4_096
 
-_END_OF_HEAD: Final = b"\r\n\r\n"
+_END_OF_HEAD: "Final" = b"\r\n\r\n"
 # What the reader waits for.
 _HEAD, _SIZED_BODY, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _BODY_TO_END = range(7)
-_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_TOKEN: "Final" = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class ProtocolError(Exception):
@@ -105,11 +108,23 @@ class AnswerReader:
         method: of the request that is answered; an answer to HEAD has no body whatever its headers say.
     """
 
-    __slots__ = ("_answer_head", "_body", "_buffer", "_keep_alive", "_left", "_seen", "_state", "_status", "method")
+    __slots__ = (
+        "_answer_head",
+        "_body",
+        "_buffer",
+        "_keep_alive",
+        "_left",
+        "_seen",
+        "_state",
+        "_status",
+        "_usual",
+        "method",
+    )
 
     def __init__(self, method: str = "POST") -> None:
         self.method = method
         self._buffer = bytearray()  # what has arrived and is not yet consumed
+        self._usual: _Usual | None = None  # what this server's answers look like
         self._reset()
 
     def _reset(self) -> None:
@@ -130,7 +145,10 @@ class AnswerReader:
             ProtocolError: it is no HTTP/1.1 answer, or one beyond the limits.
         """
         if not self._buffer and not self._seen:
-            # Nearly always an answer arrives in one piece and says how long it is: nothing to keep, nothing to copy.
+            # Nearly always an answer arrives in one piece and is like the one before but for its date and request id.
+            if self._usual is not None and len(data) <= MAX_HEAD_BYTES and self._usual.is_like(data):
+                return Answer(self._usual.status, data, b"", self._usual.keep_alive)
+            # And nearly always it says how long it is: nothing to keep, nothing to copy.
             end = data.find(_END_OF_HEAD)
             if 0 <= end <= MAX_HEAD_BYTES:
                 head = data[: end + 2]
@@ -141,6 +159,8 @@ class AnswerReader:
                     and len(data) == end + 4 + length
                     and self._may_have_body(status)
                 ):
+                    if not length and status < 300 and self._usual is None:
+                        self._usual = _Usual(data, status, keep_alive)
                     return Answer(status, head, data[end + 4 :], keep_alive)
         self._buffer += data
         return self._advance()
@@ -252,11 +272,46 @@ class AnswerReader:
         return answer
 
 
+class _Usual:
+    """An answer without a body that has been read, to tell at a glance that another one says the same.
+
+    What follows the names of the headers below may differ: it says nothing about the framing. Everything else must be
+    the same, so that the new answer is read as the old one was.
+    """
+
+    __slots__ = ("_at", "_lines", "keep_alive", "status")
+
+    # From API Gateway; a header that is not here and differs from answer to answer only makes reading take longer.
+    _CHANGING = (b"date:", b"x-amzn-requestid:", b"x-amz-apigw-id:", b"x-amzn-trace-id:")
+
+    def __init__(self, wire: bytes, status: int, keep_alive: bool) -> None:
+        self.status = status
+        self.keep_alive = keep_alive
+        self._lines = wire.split(b"\r\n")
+        self._at: list[tuple[int, bytes]] = []
+        for at, line in enumerate(self._lines):
+            name = line[: line.find(b":") + 1]
+            if name.lower() in self._CHANGING:
+                self._lines[at] = name
+                self._at.append((at, name))
+
+    def is_like(self, wire: bytes) -> bool:
+        """Return whether these are the bytes of one whole answer that says the same."""
+        lines = wire.split(b"\r\n")
+        if len(lines) != len(self._lines):
+            return False
+        for at, name in self._at:
+            if not lines[at].startswith(name):
+                return False
+            lines[at] = name
+        return lines == self._lines
+
+
 # Stands for a length that the chunks will tell.
-_CHUNKED: Final = -1
-_USUAL_STARTS: Final = {b"HTTP/1.1 %d " % status: status for status in (200, 204, 410, 429)}
+_CHUNKED: "Final" = -1
+_USUAL_STARTS: "Final" = {b"HTTP/1.1 %d " % status: status for status in (200, 204, 410, 429)}
 # Lower case, and a tab is a space.
-_TO_LOWER: Final = bytes(range(256)).lower().replace(b"\t", b" ")
+_TO_LOWER: "Final" = bytes(range(256)).lower().replace(b"\t", b" ")
 
 
 def _parse_framing(head: bytes) -> tuple[int, int | None, bool]:
@@ -338,5 +393,5 @@ def _check_start(buffer: bytearray) -> None:
         _fail("the answer does not begin with a status line", start)
 
 
-def _fail(what: str, data: bytes | bytearray) -> NoReturn:
+def _fail(what: str, data: bytes | bytearray) -> "NoReturn":
     raise ProtocolError(f"{what}: {bytes(data[:40])!r}")

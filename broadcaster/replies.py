@@ -1,10 +1,16 @@
 """What the answer to a request about one connection says."""
 
 from datetime import datetime
-from typing import NamedTuple
 
 from .errors import InvalidArgumentError, UnavailableError
-from .sending.sender import Reply
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    from .sending.sender import Reply
+else:
+    from .named_tuple import NamedTuple
 
 
 class ConnectionInfo(NamedTuple):
@@ -23,7 +29,7 @@ class ConnectionInfo(NamedTuple):
     user_agent: str
 
 
-def is_there(reply: Reply, connection_id: str) -> bool:
+def is_there(reply: "Reply", connection_id: str) -> bool:
     """Tell from the answer whether the connection was there.
 
     Raises:
@@ -39,7 +45,7 @@ def is_there(reply: Reply, connection_id: str) -> bool:
     raise UnavailableError(f"whether {connection_id} is there could not be found out: {reply.reason}; try again later")
 
 
-def read_info(reply: Reply, connection_id: str) -> ConnectionInfo:
+def read_info(reply: "Reply", connection_id: str) -> ConnectionInfo:
     """Return what the answer to GET says.
 
     Raises:

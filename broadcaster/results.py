@@ -1,6 +1,11 @@
 """What became of a broadcast."""
 
-from typing import Any, NamedTuple
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NamedTuple
+else:
+    from .named_tuple import NamedTuple
 
 
 class Failure(NamedTuple):
@@ -42,11 +47,11 @@ class BroadcastResult(dict[str, int]):
         return self["stale"]
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _: Any, handler: Any) -> Any:
+    def __get_pydantic_core_schema__(cls, _: object, handler: "Callable[[object], object]") -> object:
         """Let pydantic see the dict that this is, so that a FastAPI endpoint may return it."""
         return handler(dict[str, int])
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _restore, (self["sent"], self["failed"], self["stale"], self.failures)
 
 

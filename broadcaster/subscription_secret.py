@@ -7,9 +7,13 @@ accepting the secret before it for fifteen.
 import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 from .errors import ConfigurationError, RefusedError
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    import logging
+    from typing import Any
 
 VARIABLE = "BROADCASTER_SECRET"
 
@@ -116,7 +120,7 @@ def _read(arn: str) -> str:
     return secret
 
 
-def _log() -> Any:
+def _log() -> "logging.Logger":
     import logging
 
     return logging.getLogger("broadcaster")

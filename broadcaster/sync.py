@@ -1,7 +1,6 @@
 """The synchronous face: one object that knows the endpoint, the registry and the sender."""
 
 from collections.abc import Collection
-from typing import Any
 
 from .connections import check_connection_id
 from .face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_single
@@ -80,7 +79,7 @@ class Broadcaster(Face):
         self._check_open()
         return self._sign(connection_id, channel)
 
-    def broadcast(self, channel: str, event: str, data: Any) -> BroadcastResult:
+    def broadcast(self, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to everybody who listens to `channel`, and return what became of it.
 
         The message `{"channel":…,"event":…,"data":…,"id":…}` is encoded once and may be 131,072 bytes long. Connections
@@ -102,11 +101,11 @@ class Broadcaster(Face):
         result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
         return self._conclude(channel, event, listeners, result)
 
-    def broadcast_admin_event(self, data: Any) -> BroadcastResult:
+    def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
         return self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
 
-    def send_to_connection(self, connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+    def send_to_connection(self, connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to one connection, registered or not, and return what became of it.
 
         The message is the one of a broadcast, and so is the result, of this one target: `sent`, `failed` or `stale`

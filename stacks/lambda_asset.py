@@ -22,6 +22,7 @@ BROADCASTER_MODULES = (
     "connections.py",
     "errors.py",
     "http1.py",
+    "named_tuple.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",
     "signing.py",

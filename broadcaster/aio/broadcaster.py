@@ -63,7 +63,7 @@ class AsyncBroadcaster(Face):
         self._check_open()
         return await self._threads.call(self._sign, connection_id, channel)
 
-    async def broadcast(self, channel: str, event: str, data: Any) -> BroadcastResult:
+    async def broadcast(self, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to everybody who listens to `channel`, and return what became of it.
 
         See `Broadcaster.broadcast`. `data` is written as JSON before this first waits: what is changed in it later is
@@ -88,11 +88,11 @@ class AsyncBroadcaster(Face):
             raise
         return self._conclude(channel, event, listeners, result)
 
-    async def broadcast_admin_event(self, data: Any) -> BroadcastResult:
+    async def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
         return await self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
 
-    async def send_to_connection(self, connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+    async def send_to_connection(self, connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to one connection, registered or not, and return what became of it.
 
         See `Broadcaster.send_to_connection`; when the caller is cancelled, `broadcast`.

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Collection
-from typing import Any
 
 from ..errors import ConfigurationError
 from ..registries import Registry
@@ -84,17 +83,17 @@ async def authorize_subscription(connection_id: str, channel: str) -> str:
     return await _current().authorize_subscription(connection_id, channel)
 
 
-async def broadcast(channel: str, event: str, data: Any) -> BroadcastResult:
+async def broadcast(channel: str, event: str, data: object) -> BroadcastResult:
     """Send one event to everybody who listens to `channel`; see `AsyncBroadcaster.broadcast`."""
     return await _current().broadcast(channel, event, data)
 
 
-async def broadcast_admin_event(data: Any) -> BroadcastResult:
+async def broadcast_admin_event(data: object) -> BroadcastResult:
     """Send `data` as event `admin_event` on channel `admin`; see `AsyncBroadcaster.broadcast`."""
     return await _current().broadcast_admin_event(data)
 
 
-async def send_to_connection(connection_id: str, channel: str, event: str, data: Any) -> BroadcastResult:
+async def send_to_connection(connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:
     """Send one event to one connection, registered or not; see `AsyncBroadcaster.send_to_connection`."""
     return await _current().send_to_connection(connection_id, channel, event, data)
 

@@ -10,9 +10,14 @@
 """
 
 from collections.abc import Collection, Iterator
-from typing import Protocol
 
 from .lifetime import ENTRY_LIFETIME
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 __all__ = ["ENTRY_LIFETIME", "PAGE_SIZE", "Registry"]
 

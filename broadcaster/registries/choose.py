@@ -7,7 +7,6 @@ dynamodb://table-name?region=us-east-1      a DynamoDB table
 """
 
 import os
-from typing import Any, cast
 
 from ..errors import ConfigurationError
 from . import Registry
@@ -69,4 +68,4 @@ def _dynamodb(rest: str) -> Registry:
         raise ConfigurationError(
             f"the registry's DynamoDB URL has an option {unknown[0]!r:.40}; known are {', '.join(_DYNAMODB_OPTIONS)}"
         )
-    return DynamoDBRegistry(table.rstrip("/"), **cast("dict[str, Any]", options))
+    return DynamoDBRegistry(table.rstrip("/"), **options)  # type: ignore[arg-type]  # the names are checked above

@@ -1,9 +1,9 @@
 """The registry of a backend that runs as one process: everything in memory, gone when the process ends."""
 
 import os
-import threading
 import time
 import weakref
+from _thread import LockType, allocate_lock  # threading itself costs 4 ms to import
 from collections.abc import Callable, Collection, Iterator
 
 from . import ENTRY_LIFETIME, PAGE_SIZE
@@ -22,7 +22,7 @@ class MemoryRegistry:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._expires: dict[str, float] = {}  # in the order of the latest registration, so the oldest is first
         self._channels: dict[str, set[str]] = {}  # of a connection; none for those that listen to everything alone
         self._members: dict[str, set[str]] = {}  # of a channel
@@ -121,8 +121,8 @@ class MemoryRegistry:
 # A fork copies the lock as it is just then. Taking all of them around the fork leaves them free, and what they guard
 # whole, on both sides.
 _all: "weakref.WeakSet[MemoryRegistry]" = weakref.WeakSet()
-_held: list[threading.Lock] = []
-_forking = threading.Lock()  # of two threads that fork, one at a time
+_held: list[LockType] = []
+_forking = allocate_lock()  # of two threads that fork, one at a time
 
 
 def _hold_all() -> None:

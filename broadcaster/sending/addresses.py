@@ -21,6 +21,8 @@ class Addresses:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
+        # As bytes, so that Python does not import its tables of international names (3 ms) for what is plain ASCII.
+        self._wire_host = host.encode() if host.isascii() else host
         self._lock = threading.Lock()
         self._known: list[Address] = []
         self._known_at = -inf
@@ -74,7 +76,7 @@ class Addresses:
 
     def _resolve(self) -> None:
         try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(self._wire_host, self._port, type=socket.SOCK_STREAM)
         except OSError as error:
             self.error = None if self._known else error
             self._known_at = time.monotonic() if self._known else -inf

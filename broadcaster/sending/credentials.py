@@ -6,12 +6,15 @@ container and instance credentials, with their refresh) is asked of botocore.
 """
 
 import os
-import threading
+from _thread import allocate_lock
 from collections.abc import Mapping
-from typing import Any
 
 from ..errors import ConfigurationError
 from ..signing import Credentials
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 # botocore reads the older name first.
 _TOKEN_VARIABLES = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
@@ -22,7 +25,7 @@ class CredentialSource:
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._botocore: Any = None  # botocore's credentials object, which refreshes itself
 
     def read(self, *, anew: bool = False) -> Credentials:

@@ -23,16 +23,19 @@ What an answer means:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from ..errors import RefusedError
 from ..results import BroadcastResult, Failure
+from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
 from .pace import Pace, ThrottleWatch
 from .refusals import describe_error, explain_refusal, is_refusal
 from .targets import Targets
 
-DEFAULT_ATTEMPTS = 3
-DEFAULT_CONCURRENCY = 256  # requests in flight; more gains nothing, see the figures in bench/
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 _FIRST_BACKOFF = 0.1  # seconds; doubled each time
 _SLOW_READER_BACKOFF = 0.4

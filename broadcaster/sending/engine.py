@@ -10,13 +10,11 @@ first post was lost; `id` in the envelope lets clients drop the second.
 """
 
 import os
-import random
-import threading
 import time
 import weakref
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ..endpoint import Endpoint
 from ..errors import ClosedError
@@ -30,6 +28,7 @@ from .reactor import Reactor
 from .sender import Reply, Settings, to_reply
 from .task import Task
 
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 
@@ -66,7 +65,7 @@ class Engine:
 
     def _begin(self) -> None:
         """Begin without any connection: at first, and in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._kept: list[Reactor] = []
         self._pace = Pace(self._settings.rate)
         self._addresses = Addresses(self._endpoint.host, self._endpoint.port)
@@ -134,7 +133,7 @@ class Engine:
                 deadline=self._monotonic() + seconds,
                 attempts=settings.attempts,
                 concurrency=settings.concurrency,
-                random=random.random,
+                random=_random,
                 renew=renew,
             )
 
@@ -217,6 +216,11 @@ class Engine:
         self._begin()
         for reactor in kept:
             reactor.close()
+
+
+def _random() -> float:
+    """Return 0 to 1 by chance; the module `random` costs more to import than the few that are ever needed."""
+    return int.from_bytes(os.urandom(4)) / 2**32
 
 
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()

@@ -3,12 +3,12 @@
 import selectors
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from .addresses import Addresses
 from .dialing import SLOW_OPENING_AFTER, STUCK_AFTER, Dialing, links_to_open
 from .link import CLOSED, IDLE, OPENING, READ, Link
 
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 
@@ -23,6 +23,7 @@ class Links:
     Attributes:
         selector: each link is registered with itself as data.
         blocked: what sending and receiving raise when the socket is not ready.
+        ended: what receiving raises, instead of returning b"", at an end without TLS's own goodbye.
         have_changed: whether a link was closed since the loop looked last; the loop resets it.
     """
 
@@ -38,10 +39,12 @@ class Links:
         self.selector = selectors.DefaultSelector()
         self.have_changed = False
         self.blocked: tuple[type[OSError], ...] = (BlockingIOError,)
+        self.ended: tuple[type[OSError], ...] = ()
         if context is not None:
             import ssl
 
             self.blocked = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+            self.ended = (ssl.SSLEOFError,)
         self._addresses = addresses
         self._name = name
         self._context = context

@@ -1,16 +1,13 @@
 """How fast requests may go out: a token bucket that also learns from throttling. No I/O, no clock."""
 
-import threading
+from _thread import allocate_lock
 from collections import deque
 from math import inf
 
-# The account's quota over all of its HTTP, REST, WebSocket and callback APIs in a Region is 10,000 requests per second
-# with a burst of half of that; 2,500 in many newer Regions.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-AWS_REQUESTS_PER_SECOND = 10_000
+from .defaults import DEFAULT_RATE
+
+# AWS lets half a second's requests go at once; the source is in `defaults`.
 BURST_SECONDS = 0.5
-# Just under it: what else the account does needs some, and a request that is throttled is one more request.
-DEFAULT_RATE = 0.95 * AWS_REQUESTS_PER_SECOND
 
 # One waits for the requests of so many seconds at once; waking up for each would cost more than sending it.
 _GRANT_SECONDS = 0.004
@@ -31,7 +28,7 @@ class Pace:
     """
 
     def __init__(self, rate: float = DEFAULT_RATE) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._full_rate = rate
         self._burst = max(1.0, rate * BURST_SECONDS)
         self._tokens = self._burst

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING
 
 from ..http1 import ProtocolError
 from .addresses import Addresses
@@ -21,6 +20,7 @@ from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
 from .links import Links, describe
 from .task import Task
 
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 
@@ -53,7 +53,7 @@ class Reactor:
         self._concurrency = concurrency
         self._monotonic = monotonic
         self._links = Links(addresses, name, context, attempts=attempts, when_looked_up=self.wake)
-        self._blocked = self._links.blocked
+        self._blocked, self._ended = self._links.blocked, self._links.ended
         self._select = self._links.selector.select
         self._tasks: list[Task] = []
         self._look_at = 0.0
@@ -125,6 +125,8 @@ class Reactor:
             data = link.receive(_READ_BYTES)
         except self._blocked:
             return
+        except self._ended:
+            data = b""
         except OSError as error:
             self._lose(link, describe(error), now)
             return
@@ -132,7 +134,7 @@ class Reactor:
             answer = link.reader.feed(data) if data else link.reader.eof()
             while answer is None:
                 # TLS may hold more that the selector does not know of.
-                data = link.receive(_READ_BYTES)
+                data = link.receive_or_end(_READ_BYTES)
                 answer = link.reader.feed(data) if data else link.reader.eof()
         except self._blocked:
             return
@@ -218,7 +220,7 @@ class Reactor:
     def _receive_early(self, link: Link, now: float) -> None:
         try:
             while True:
-                data = link.receive(_READ_BYTES)
+                data = link.receive_or_end(_READ_BYTES)
                 answer = link.reader.feed(data) if data else link.reader.eof()
                 if answer is not None:
                     task: Task = link.task

@@ -8,17 +8,21 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
-from typing import NamedTuple, Protocol
 
 from ..endpoint import Endpoint
 from ..errors import ConfigurationError
 from ..results import BroadcastResult
-from .decisions import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, FanOut, HasStatus
-from .pace import DEFAULT_RATE
+from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, DEFAULT_RATE, DEFAULT_TIMEOUT
 
-# Posts to clients whose network has vanished have been seen to hang for as long as the caller waits.
-DEFAULT_TIMEOUT = 3.0  # seconds for one request; connecting has as many of its own
-DEFAULT_DEADLINE = 15.0  # seconds for a whole broadcast
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple, Protocol
+
+    from .decisions import FanOut, HasStatus
+else:
+    from ..named_tuple import NamedTuple
+
+    Protocol = object
 
 
 class Settings(NamedTuple):
@@ -138,7 +142,7 @@ def make_sender(
     raise ConfigurationError(f"sender {kind!r} is neither 'engine' nor 'boto3'")
 
 
-def to_reply(fan_out: FanOut, last: HasStatus | None) -> Reply:
+def to_reply(fan_out: "FanOut", last: "HasStatus | None") -> Reply:
     """Return what became of a fan-out of one single request, whose last answer this is.
 
     Raises:

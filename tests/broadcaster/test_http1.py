@@ -112,6 +112,67 @@ def test_what_follows_an_answer_unasked_shows():
     assert not reader.is_idle
 
 
+ALIKE = st.lists(
+    st.sampled_from(
+        [
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 204 No Content\r\n",
+            b"Date: Sun, 22 Nov 2026 22:58:43 GMT\r\n",
+            b"Date: Sun, 22 Nov 2026 22:58:44 GMT\r\n",
+            b"Date: x\r\nConnection: close\r\n",
+            b"x-amzn-RequestId: 7ad47416\r\n",
+            b"X-Amzn-RequestID: c2\r\n",
+            b"Connection: keep-alive\r\n",
+            b"Connection: close\r\n",
+            b"Content-Length: 0\r\n",
+            b"Content-Length: 2\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"\r\n",
+            b"0\r\n\r\n",
+            b"ok",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(st.lists(ALIKE.map(b"".join), min_size=1, max_size=6))
+def test_an_answer_is_read_alike_after_any_others(pieces):
+    usual = b"HTTP/1.1 200 OK\r\nDate: y\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+    reader = AnswerReader()
+    assert reader.feed(usual).status == 200
+    for piece in [usual, *pieces, usual.replace(b"y", b"z"), *(b"HTTP/1.1 200 OK\r\n" + piece for piece in pieces)]:
+        fresh = AnswerReader()
+        try:
+            expected = fresh.feed(piece)
+        except ProtocolError:
+            with pytest.raises(ProtocolError):
+                reader.feed(piece)
+            return
+        assert reader.feed(piece) == expected
+        assert reader.is_idle == fresh.is_idle
+        if not fresh.is_idle:
+            return
+
+
+def test_only_what_changes_from_answer_to_answer_may_differ_from_the_usual_one():
+    usual = b"HTTP/1.1 200 OK\r\nDate: y\r\nX-Amzn-RequestId: 1\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+    reader = AnswerReader()
+    answers = [
+        reader.feed(wire)
+        for wire in (
+            usual,
+            usual.replace(b": y", b": tomorrow").replace(b": 1", b": 2"),
+            usual.replace(b"200 OK", b"410 Gone"),
+            usual.replace(b"keep-alive", b"close"),
+        )
+    ]
+    assert [(answer.status, answer.keep_alive) for answer in answers] == [
+        (200, True), (200, True), (410, True), (200, False),
+    ]  # fmt: skip
+    assert answers[1].headers["date"] == "tomorrow"
+
+
 @pytest.mark.parametrize(
     ("head", "keep_alive"),
     [
@@ -220,6 +281,4 @@ def test_the_bytes_of_an_exchange_need_no_heavy_module():
 
     code = "import sys, broadcaster.http1, broadcaster.signing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"ssl", "email", "urllib.parse", "datetime", "json", "logging", "asyncio", "boto3", "socket"} & set(
-        loaded
-    )
+    assert not {"ssl", "email", "urllib.parse", "typing", "json", "logging", "asyncio", "boto3", "socket"} & set(loaded)

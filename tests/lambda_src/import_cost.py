@@ -22,6 +22,7 @@ LIBRARY_MODULES = (
     "connections",
     "errors",
     "http1",
+    "named_tuple",
     "registries/dynamodb_rows",
     "registries/lifetime",
     "signing",

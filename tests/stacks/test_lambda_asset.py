@@ -82,11 +82,17 @@ def test_a_missing_source_is_named(clone, missing):
 
 
 def imported_names(source: Path) -> set[str]:
-    """Modules that a file names in import statements, those inside functions too."""
+    """Modules that a file names in import statements, those inside functions too but not those for type checkers."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+    tree = ast.parse(source.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body.clear()
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            folder = source.parent if node.level < 2 else source.parent.parent
+            package = "broadcaster.registries." if folder.name == "registries" else "broadcaster."
+            names.add(package + node.module if node.level else node.module)
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names

@@ -1,0 +1,35 @@
+"""`typing.NamedTuple` without importing typing, which costs as much as all the rest of `import broadcaster`.
+
+Type checkers are shown the real one:
+
+    if TYPE_CHECKING:
+        from typing import NamedTuple
+    else:
+        from .named_tuple import NamedTuple
+
+This module is part of the Lambda's bundle too.
+"""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    # There a class has its annotations only after it was made, and what makes them costs less in typing.
+    from typing import NamedTuple
+else:
+    from collections import namedtuple
+
+    class _Maker(type):
+        """Makes of a class with annotated fields the named tuple of these fields, with its defaults and methods."""
+
+        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> type:
+            if not bases:
+                return super().__new__(cls, name, bases, body)
+            fields = list(body.get("__annotations__", {}))  # type: ignore[call-overload]
+            defaults = [body.pop(field) for field in fields if field in body]
+            made = namedtuple(name, fields, defaults=defaults, module=str(body["__module__"]))  # type: ignore[misc]
+            for key, value in body.items():
+                setattr(made, key, value)
+            return made
+
+    class NamedTuple(metaclass=_Maker):
+        """Base of the classes that are to become named tuples."""
