@@ -179,16 +179,22 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
             addresses = ["--websocket", websocket, "--backend", url]
             return call([PYTHON, "-m", "examples.tour", *addresses, "--registry", options.registry], **login)
         user = f"demo:{login['DEMO_PASSWORD']}"
+        post = f"curl -u {user} -H 'content-type: application/json'"
+        frame = '{"action":"subscribe","channel":"admin"}'
+        then = f"""Register it    {post} {url}/websocket/register -d '{{"connection_id":"the id that wscat showed"}}'"""
+        if options.registry == "dynamodb":
+            frame = '{"action":"connection_id"}'
+            then = f"""Sign for it    {post} {url}/websocket/auth -d '{{"connection_id":"the id","channel":"admin"}}'
+  then say     {{"action":"subscribe","channel":"admin","auth":"the signature"}}"""
         print(f"""
   dashboard    {url}/#{user}
   WebSocket    {websocket}
   backend      {url}
 
 Watch with     npx wscat -c {websocket}
-  then say     {{"action":"subscribe","channel":"admin"}}
-Register it    curl -u {user} -X POST {url}/websocket/register -H 'content-type: application/json' \\
-                 -d '{{"connection_id":"the id that wscat showed"}}'
-Send an event  curl -u {user} -X POST {url}/runs -H 'content-type: application/json' -d '{{"run_name":"My Workflow"}}'
+  then say     {frame}
+{then}
+Send an event  {post} {url}/runs -d '{{"run_name":"My Workflow"}}'
 
 For a front end, in .env.local:
 NEXT_PUBLIC_PUSHER_KEY={websocket}
