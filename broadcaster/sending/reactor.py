@@ -5,11 +5,14 @@ the worker thread. It does not decide anything about answers: `decisions.FanOut`
 answer means, `dialing` how many links to open. A link that is free takes the next target at once, in the same pass in
 which its answer was read; everything rarer (deadlines, timeouts, opening links, signing anew) waits for
 `_look_around`, some twenty times a second or when something has changed.
+
+Of several tasks the oldest come first, so that each is over as soon as can be, but every eighth target is one of the
+newest: a broadcast to a few does not wait for one to many thousands.
 """
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOOK_AROUND_EVERY = 0.05  # seconds
 _READ_BYTES = 16_384
+_NEWEST_EVERY = 8
 
 
 class Reactor:
@@ -57,6 +61,8 @@ class Reactor:
         self._select = self._links.selector.select
         self._tasks: list[Task] = []
         self._look_at = 0.0
+        self._turn = 0
+        self._is_newest_first = False
         self._judge_slow_at = 0.0
         self._awake, self._waker = socket.socketpair()
         self._awake.setblocking(False)
@@ -149,11 +155,14 @@ class Reactor:
         if not data or not answer.keep_alive or not link.reader.is_idle:
             self._links.close(link)
             return
+        if len(self._tasks) > 1 and self._is_turn_of_newest():
+            self._employ(link, now, reversed(self._tasks))
+            return
         connection_id = task.fan_out.take(now)
         if connection_id is not None:
             self._post(link, task, connection_id, now)
         else:
-            self._employ(link, now)
+            self._employ(link, now, self._tasks)
 
     def _post(self, link: Link, task: Task, connection_id: str, now: float) -> None:
         """Send the request for this target."""
@@ -176,9 +185,13 @@ class Reactor:
             link.unsent = memoryview(request)[sent:]
             self._links.wait_for(link, READ | WRITE)
 
-    def _employ(self, link: Link, now: float) -> None:
-        """Give a free link to whichever task has somebody to post to; otherwise keep it for the next message."""
-        for task in self._tasks:
+    def _is_turn_of_newest(self) -> bool:
+        self._turn = (self._turn + 1) % _NEWEST_EVERY
+        return not self._turn
+
+    def _employ(self, link: Link, now: float, tasks: Iterable[Task]) -> None:
+        """Give a free link to the first task that has somebody to post to; otherwise keep it for the next message."""
+        for task in tasks:
             connection_id = task.fan_out.take(now)
             if connection_id is not None:
                 self._post(link, task, connection_id, now)
@@ -195,7 +208,7 @@ class Reactor:
             if self._links.go_on_opening(link, now):
                 for task in self._tasks:
                     task.has_had_links = True
-                self._employ(link, now)
+                self._employ(link, now, self._tasks)
         elif link.state == IDLE:
             self._links.look_at_idle(link)
         elif link.state == SENDING:
@@ -259,7 +272,9 @@ class Reactor:
         """Do what depends on time or on the whole: deadlines, new links, signing anew, work for free links."""
         self._look_at = now + _LOOK_AROUND_EVERY
         self._links.have_changed = False
-        for task in list(self._tasks):
+        # Where the pace leaves only a few, the newest may take theirs first every other time.
+        self._is_newest_first = not self._is_newest_first
+        for task in self._tasks[::-1] if self._is_newest_first else self._tasks[:]:
             try:
                 self._look_after(task, now)
             except Exception as error:

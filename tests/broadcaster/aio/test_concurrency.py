@@ -33,6 +33,20 @@ async def test_a_slow_registry_of_one_broadcast_delays_no_other(make, slow_regis
     assert (await slow) == {"sent": 3, "failed": 0, "stale": 0}
 
 
+@pytest.mark.parametrize("rate", [float("inf"), 200.0])
+async def test_a_broadcast_to_one_does_not_wait_for_one_to_many(make, server, until, rate):
+    caster = make(rate=rate)
+    server.answer_after = 0.02
+    for number in range(400):
+        await caster.register_connection(f"id{number}=", channels=["many"])
+    many = asyncio.create_task(caster.broadcast("many", "event", {}))
+    await until(lambda: len(server.requests) >= 10)
+    assert (await caster.send_to_connection("a=", "admin", "event", {})).sent == 1
+    assert len(server.requests) < 300
+    assert not many.done()
+    assert (await many) == {"sent": 400, "failed": 0, "stale": 0}
+
+
 async def test_many_at_once_each_reach_everybody_once(make, server):
     caster = make()
     for number in range(15):
