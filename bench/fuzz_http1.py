@@ -97,7 +97,15 @@ def main() -> int:
         corpus.mkdir()
         for number, seed in enumerate(SEEDS):
             (corpus / str(number)).write_bytes(seed + b"\0\0\0")  # atheris takes its numbers from the end
-        options = [f"-max_total_time={seconds}", f"-dict={words}", "-max_len=600", "-timeout=10", "-rss_limit_mb=512"]
+        # An input that libFuzzer breaks a law with is written here too, so that nothing is left in the repository.
+        options = [
+            f"-artifact_prefix={Path('.dev').resolve()}/",
+            f"-max_total_time={seconds}",
+            f"-dict={words}",
+            "-max_len=600",
+            "-timeout=600",
+            "-rss_limit_mb=512",
+        ]
         atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", "-verbosity=1", str(corpus)], check)
         atheris.Fuzz()
     return 0

@@ -38,6 +38,10 @@ class HeaderSigner:
         self._headers = dict(line.split(": ", 1) for line in lines)
         del self._headers["Content-Length"], self._headers["Host"]
 
+    def request(self, connection_id: str) -> bytes:
+        """Return the bytes of a post to this connection up to its body."""
+        return self._signer.head(connection_id)
+
     def headers(self, connection_id: str) -> dict[str, str]:
         """Return the headers of a post to this connection, but for Host and Content-Length."""
         head = self._signer.head(connection_id)

@@ -24,9 +24,11 @@ else:
         def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> type:
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            fields = list(body.get("__annotations__", {}))  # type: ignore[call-overload]
+            annotations: dict[str, object] = body.get("__annotations__", {})  # type: ignore[assignment]
+            fields = list(annotations)
             defaults = [body.pop(field) for field in fields if field in body]
             made = namedtuple(name, fields, defaults=defaults, module=str(body["__module__"]))  # type: ignore[misc]
+            made.__new__.__annotations__ = annotations
             for key, value in body.items():
                 setattr(made, key, value)
             return made

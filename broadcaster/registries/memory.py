@@ -68,8 +68,9 @@ class MemoryRegistry:
         self._look_around()
         with self._lock:
             now = self._clock()
-            listening = self._everything | self._members.get(channel, set())
-            ids = [connection_id for connection_id in listening if self._expires[connection_id] > now]
+            everybody = self._everything | self._members.get(channel, set())
+            ids = [connection_id for connection_id in everybody if self._expires[connection_id] > now]
+            del everybody  # otherwise this generator would keep it for as long as the broadcast takes
         for start in range(0, len(ids), PAGE_SIZE):
             yield ids[start : start + PAGE_SIZE]
 
