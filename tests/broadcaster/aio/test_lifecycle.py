@@ -174,6 +174,7 @@ async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_a
     assert (await caster.broadcast("admin", "event", {})).sent == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files where Linux lists them")
 async def test_nothing_leaks_over_many_broadcasts(make, server):
     caster = make()
     server.script = lambda connection_id, attempt: "410" if connection_id.startswith("gone") else "200"

@@ -4,6 +4,8 @@ import asyncio
 import inspect
 import json
 import logging
+import re
+import textwrap
 
 import pytest
 
@@ -169,6 +171,15 @@ async def test_one_line_is_logged_for_a_broadcast(make, caplog):
     await make().broadcast("logs", "log", {"text": "hunter2"})
     lines = [record.getMessage() for record in caplog.records if record.name == "broadcaster"]
     assert lines == ["log on logs: 0 sent, 0 failed, 0 stale"]
+
+
+async def test_the_example_in_the_documentation_runs(server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", server.endpoint.url)
+    example = re.search(r"\n\n(    from broadcaster\.aio .*?)\n\n`", aio.__doc__, re.DOTALL)
+    names = {}
+    exec(textwrap.dedent(example[1]), names)  # noqa: S102
+    assert (await names["start_run"]("L0SM9cOFvHcCIhw=")) == {"sent": 1, "failed": 0, "stale": 0}
+    await aio.close_broadcaster()
 
 
 async def test_the_functions_use_a_default_of_their_own(server):
