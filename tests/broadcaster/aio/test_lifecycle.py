@@ -189,7 +189,7 @@ async def test_nothing_leaks_over_many_broadcasts(make, server):
         gc.collect()
 
     def held():
-        modules = [type(thing).__module__.partition(".")[0] for thing in gc.get_objects()]
+        modules = [str(type(thing).__module__).partition(".")[0] for thing in gc.get_objects()]
         ours = sum(module in ("broadcaster", "concurrent") for module in modules)
         return ours, len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
