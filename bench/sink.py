@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trustme
 
-PACKAGES = "nginx libnginx-mod-http-echo wrk"
+PACKAGES = "nginx libnginx-mod-http-echo wrk openssl"
 HOW_TO_GET = f"they are Debian packages: apt-get install {PACKAGES}"
 _ECHO_MODULE = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
 
@@ -76,7 +76,12 @@ class Sink:
 
 def missing() -> list[str]:
     """Return what of the programs that the benches need is not installed."""
-    there = {"nginx": nginx(), "nginx's echo module": _ECHO_MODULE.exists(), "wrk": shutil.which("wrk")}
+    there = {
+        "nginx": nginx(),
+        "nginx's echo module": _ECHO_MODULE.exists(),
+        "wrk": shutil.which("wrk"),
+        "openssl": shutil.which("openssl"),
+    }
     return [name for name, is_there in there.items() if not is_there]
 
 
