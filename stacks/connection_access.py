@@ -42,7 +42,8 @@ class BackendAccess(Construct):
 
 def _connections_arn(gateway: Gateway, verb: str) -> str:
     # No slash before the verb: with one, the ARN has two in a row and matches nothing.
-    return gateway.api.arn_for_execute_api_v2(f"{verb}/@connections/*", gateway.stage.stage_name)
+    arn: str = gateway.api.arn_for_execute_api_v2(f"{verb}/@connections/*", gateway.stage.stage_name)
+    return arn
 
 
 def _grant(arns: list[str]) -> iam.PolicyStatement:
