@@ -4,8 +4,6 @@ import math
 import time
 from typing import NamedTuple
 
-from aiohttp import WSMsgType
-
 from .ids import new_id
 from .websocket import GatewayWebSocket
 
@@ -75,8 +73,8 @@ class Connection:
         self.last_active = now
         self.last_active_at = time.time()
 
-    async def send(self, data: bytes) -> None:
-        """Send one text frame. Returns once it is on its way; a client that has vanished may still never get it.
+    def send(self, data: bytes) -> None:
+        """Send one text frame, without waiting for anything; a client that has vanished may never get it.
 
         Raises:
             GoneError: the connection is not open.
@@ -89,7 +87,7 @@ class Connection:
         if self.socket.unsent + len(data) > max(self.buffer_limit, len(data)):
             raise BufferFullError
         try:
-            await self.socket.send_frame(data, WSMsgType.TEXT)
+            self.socket.send_text(data)
         except ConnectionError as error:
             raise GoneError from error
 
@@ -109,6 +107,10 @@ class ConnectionTable:
     def remove(self, connection: Connection) -> bool:
         """Forget a connection; returns whether it was there."""
         return self._by_id.pop(connection.id, None) is not None
+
+    def get(self, connection_id: str) -> Connection | None:
+        """The connection with this id, whether open or about to be."""
+        return self._by_id.get(connection_id)
 
     def find(self, connection_id: str) -> Connection:
         """The open connection with this id.

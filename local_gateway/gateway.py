@@ -1,6 +1,7 @@
 """The gateway as a whole: one port with a WebSocket API's stage and its management API."""
 
 import errno
+import re
 import secrets
 import socket
 import tempfile
@@ -14,6 +15,7 @@ from aiohttp import web
 from .clock import Clock
 from .connections import SOCKET_BUFFER, ConnectionTable
 from .current_api import CurrentApi
+from .entrance import Entrance
 from .environment import RoleCredentials
 from .errors import AddressError
 from .event_log import EventLog
@@ -22,11 +24,12 @@ from .functions import Functions
 from .integration import Integrations
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
-from .management import ManagementApi, RefusedError, forbidden
+from .management import Answer, Call, ManagementApi, RefusedError, forbidden
 from .sigv4 import Credentials, SignatureError, Verifier
 from .template import WebSocketApi
 from .throttle import StageThrottle
 
+_SEGMENT = re.compile(r"[^/?#]+")  # of a path
 _BACKLOG = 1024  # connections that the system accepts before we do; a burst of clients fills it
 
 
@@ -138,9 +141,7 @@ class Gateway:
         except BaseException:
             listener.close()
             raise
-        self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None, auto_decompress=False), shutdown_timeout=1.0
-        )
+        self._runner = web.ServerRunner(Entrance(self._handle, self._answer), shutdown_timeout=1.0)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
 
@@ -170,18 +171,27 @@ class Gateway:
         path, _, query = request.raw_path.partition("?")
         parts = [unquote(part) for part in path.split("/")[1:]]
         if not parts or parts[0] != self.api.stage:
-            return forbidden().response()
+            return forbidden().answer().response()
         if len(parts) == 3 and parts[1] == "@connections":
             return await self._management.handle(request, parts[2])
         if len(parts) == 1 or (len(parts) == 2 and not parts[1]):
             return await self._lifecycle.handle(request, query)
-        return forbidden().response()
+        return forbidden().answer().response()
 
-    def _authorize(self, request: web.BaseRequest, body: bytes) -> None:
+    def _answer(self, call: Call) -> Answer | None:
+        """Answer a post to a connection, if that can be done at once."""
+        stage, _, rest = call.target[1:].partition("/")
+        collection, _, segment = rest.partition("/")
+        if stage != self.api.stage or collection != "@connections" or not _SEGMENT.fullmatch(segment):
+            return None
+        connection_id = unquote(segment)
+        return None if self._management.delay(connection_id) else self._management.answer(call, connection_id)
+
+    def _authorize(self, call: Call) -> None:
         if self.settings.is_unsigned:
             return
         try:
-            self._verifier.verify(request.method, request.raw_path, request.headers, body)
+            self._verifier.verify(call.method, call.target, call.headers, call.body)
         except SignatureError as error:
             raise RefusedError(403, error.error_type, error.message) from None
 

@@ -226,7 +226,7 @@ class Lifecycle:
             answer = error_frame(problem, connection_id=connection.id, request_id=request_id).encode()
         if answer:
             try:
-                await connection.send(answer)
+                connection.send(answer)
             except (GoneError, BufferFullError):
                 answer = b""
             else:

@@ -3,17 +3,40 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiohttp import web
+from multidict import MultiMapping
 
-from .accepted import Accepted
 from .connections import NORMAL, BufferFullError, Close, Connection, ConnectionTable, GoneError
 from .event_log import EventLog
 from .faults import Faults
 from .ids import is_id, new_id
 from .limits import MAX_MESSAGE, billed_messages
+
+_TOO_LARGE = bytes(MAX_MESSAGE + 1)  # stands for the body of a call that is refused before it has been read
+
+
+class Call(NamedTuple):
+    """A request to the management API, as it came over the wire."""
+
+    method: str
+    target: str  # path and query
+    headers: MultiMapping[str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What a call is answered with."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def response(self) -> web.Response:
+        return web.Response(status=self.status, headers=self.headers, body=self.body)
 
 
 class RefusedError(Exception):
@@ -25,13 +48,12 @@ class RefusedError(Exception):
         self.error_type = error_type
         self.message = message
 
-    def response(self) -> web.Response:
+    def answer(self) -> Answer:
         """The HTTP answer. A missing message is an empty body: so does AWS answer 410."""
-        return web.Response(
-            status=self.status,
-            headers={"x-amzn-ErrorType": self.error_type, "x-amzn-RequestId": new_id()},
-            body=b"" if self.message is None else json.dumps({"message": self.message}).encode(),
-            content_type="application/json",
+        return _answer(
+            self.status,
+            b"" if self.message is None else json.dumps({"message": self.message}).encode(),
+            {"x-amzn-ErrorType": self.error_type},
         )
 
 
@@ -44,7 +66,7 @@ class ManagementApi:
     """Answers calls to `@connections`.
 
     Args:
-        authorize: raises RefusedError for a request (with its body) that may not call.
+        authorize: raises RefusedError for a call that may not be made.
         close: ends a connection in the background.
         now: the gateway's clock, for a connection's idle time.
     """
@@ -53,7 +75,7 @@ class ManagementApi:
         self,
         connections: ConnectionTable,
         *,
-        authorize: Callable[[web.BaseRequest, bytes], None],
+        authorize: Callable[[Call], None],
         close: Callable[[Connection, Close], None],
         now: Callable[[], float],
         faults: Faults,
@@ -65,83 +87,93 @@ class ManagementApi:
         self._now = now
         self._faults = faults
         self._log = log
-        self._methods: dict[str, Callable[[str, bytes], Awaitable[web.Response]]] = {
+        self._methods: dict[str, Callable[[Connection, bytes], Answer]] = {
             "POST": self._post,
             "GET": self._get,
             "DELETE": self._delete,
         }
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
-        """Answer one call; `connection_id` is the path's last part, decoded once."""
+        """Answer a request; `connection_id` is the path's last part, decoded once."""
+        call = Call(request.method, request.raw_path, request.headers, await _body(request))
+        if call.method == "POST":
+            await asyncio.sleep(self.delay(connection_id))
+        return self.answer(call, connection_id).response()
+
+    def delay(self, connection_id: str) -> float:
+        """Seconds that a post takes by a fault: to a client that has vanished it takes long, and succeeds."""
+        connection = self._connections.get(connection_id)
+        return self._faults.half_open_delay if connection is not None and connection.is_half_open else 0.0
+
+    def answer(self, call: Call, connection_id: str) -> Answer:
+        """Do what a call asks for, and log it."""
         began = time.perf_counter()
-        size = 0
         try:
-            method = self._methods.get(request.method)
-            if method is None:
-                raise RefusedError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-            body = await self._body(request)
-            size = len(body)
-            self._authorize(request, body)
-            if self._faults.is_throttled():
-                raise RefusedError(429, "LimitExceededException", "Rate exceeded")
-            if self._faults.strikes(self._faults.post_errors):
-                raise RefusedError(500, "InternalServerErrorException", "Internal server error")
-            if not is_id(connection_id):
-                raise RefusedError(400, "BadRequestException", f"Invalid connectionId: {connection_id}")
-            response = await method(connection_id, body)
+            answer = self._do(call, connection_id)
         except RefusedError as refusal:
-            response = refusal.response()
+            answer = refusal.answer()
         except GoneError:
-            response = RefusedError(410, "GoneException", None).response()
+            answer = RefusedError(410, "GoneException", None).answer()
         except BufferFullError:
-            response = RefusedError(
-                429, "LimitExceededException", "The WebSocket client side buffer is full"
-            ).response()
-        is_billed = request.method == "POST" and response.status == 200
+            answer = RefusedError(429, "LimitExceededException", "The WebSocket client side buffer is full").answer()
+        is_billed = call.method == "POST" and answer.status == 200
         self._log.event(
-            request.method,
+            call.method,
             connection_id[:16],
-            str(response.status),
+            str(answer.status),
             seconds=time.perf_counter() - began,
-            billed=billed_messages(size) if is_billed else 0,
-            is_error=response.status >= 400,
+            billed=billed_messages(len(call.body)) if is_billed else 0,
+            is_error=answer.status >= 400,
         )
-        return response
+        return answer
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        too_large = RefusedError(413, "PayloadTooLargeException", "Payload too large")
-        if (request.content_length or 0) > MAX_MESSAGE:
-            raise too_large
-        if not request.body_exists:
-            return b""
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise too_large from None
-        if len(body) > MAX_MESSAGE:
-            raise too_large
-        return body
+    def _do(self, call: Call, connection_id: str) -> Answer:
+        method = self._methods.get(call.method)
+        if method is None:
+            raise RefusedError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        if len(call.body) > MAX_MESSAGE:
+            raise RefusedError(413, "PayloadTooLargeException", "Payload too large")
+        self._authorize(call)
+        if self._faults.is_throttled():
+            raise RefusedError(429, "LimitExceededException", "Rate exceeded")
+        if self._faults.strikes(self._faults.post_errors):
+            raise RefusedError(500, "InternalServerErrorException", "Internal server error")
+        if not is_id(connection_id):
+            raise RefusedError(400, "BadRequestException", f"Invalid connectionId: {connection_id}")
+        return method(self._connections.find(connection_id), call.body)
 
-    async def _post(self, connection_id: str, body: bytes) -> web.Response:
-        connection = self._connections.find(connection_id)
-        if connection.is_half_open and self._faults.half_open_delay:
-            await asyncio.sleep(self._faults.half_open_delay)
-        await connection.send(body)  # an empty body is sent as an empty frame: AWS's answer to it is unknown (inferred)
+    def _post(self, connection: Connection, body: bytes) -> Answer:
+        connection.send(body)  # an empty body is sent as an empty frame: AWS's answer to it is unknown (inferred)
         connection.touch(self._now())
-        return Accepted()
+        return _answer(200)
 
-    async def _get(self, connection_id: str, body: bytes) -> web.Response:
-        connection = self._connections.find(connection_id)
+    def _get(self, connection: Connection, _: bytes) -> Answer:
         description = {
             "connectedAt": _iso(connection.connected_at),
             "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent or ""},
             "lastActiveAt": _iso(connection.last_active_at),
         }
-        return web.json_response(description)
+        return _answer(200, json.dumps(description).encode())
 
-    async def _delete(self, connection_id: str, body: bytes) -> web.Response:
-        self._close(self._connections.find(connection_id), NORMAL)
-        return web.Response(status=204)
+    def _delete(self, connection: Connection, _: bytes) -> Answer:
+        self._close(connection, NORMAL)
+        return _answer(204)
+
+
+def _answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, {"Content-Type": "application/json", "x-amzn-RequestId": new_id(), **(headers or {})}, body)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Return the whole body, or enough of one that is too large to see that it is."""
+    if (request.content_length or 0) > MAX_MESSAGE:
+        return _TOO_LARGE
+    if not request.body_exists:
+        return b""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return _TOO_LARGE
 
 
 def _iso(seconds: float) -> str:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-from multidict import CIMultiDictProxy
+from multidict import MultiMapping
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _SIGNATURE = re.compile(r"\bSignature=([^,]*)")
@@ -69,7 +69,7 @@ class Verifier:
         self._now = now
         self._keys: dict[tuple[str, str], bytes] = {}  # signing keys by access key and day
 
-    def verify(self, method: str, target: str, headers: CIMultiDictProxy[str], body: bytes) -> None:
+    def verify(self, method: str, target: str, headers: MultiMapping[str], body: bytes) -> None:
         """Return if the request is signed by a known key; `target` is path and query as they came over the wire.
 
         Raises:
@@ -102,7 +102,7 @@ class Verifier:
             )
         )
         key = self._signing_key(known, scope.day)
-        expected = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+        expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise SignatureError(
                 "InvalidSignatureException",
@@ -143,14 +143,14 @@ class Verifier:
         if known is None:
             known = f"AWS4{credentials.secret_key}".encode()
             for part in (day, self._region, _SERVICE, "aws4_request"):
-                known = hmac.new(known, part.encode(), hashlib.sha256).digest()
+                known = hmac.digest(known, part.encode(), "sha256")
             self._keys = {key: value for key, value in self._keys.items() if key[1] == day}
             self._keys[credentials.access_key, day] = known
         return known
 
 
 def canonical_request(
-    method: str, path: str, query: str, headers: CIMultiDictProxy[str], signed_headers: Sequence[str], body: bytes
+    method: str, path: str, query: str, headers: MultiMapping[str], signed_headers: Sequence[str], body: bytes
 ) -> str:
     """The canonical request of a request as it came over the wire."""
     canonical_path = quote(path, safe="/-_.~")

@@ -78,6 +78,17 @@ class GatewayWebSocket(web.WebSocketResponse):
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
 
+    def send_text(self, data: bytes) -> None:
+        """Send one text frame; what the client does not take now waits in the transport's buffer.
+
+        Raises:
+            ConnectionError: the socket is closing.
+        """
+        writer = self._writer
+        if writer is None or writer._closing:
+            raise ConnectionResetError("the socket is closing")
+        writer._write_websocket_frame(data, WSMsgType.TEXT, 0)  # what send_frame does, which is a coroutine
+
     def interrupt(self, ending: object) -> None:
         """Have the task that receives from this socket get an ERROR message with `ending` after those that wait.
 

@@ -139,6 +139,12 @@ def sign(credentials: Credentials, method: str, url: str, body: bytes, region: s
     return dict(request.headers)
 
 
+@pytest.fixture
+def signed() -> Callable[..., dict[str, str]]:
+    """Signs requests that no HTTP library is to make."""
+    return sign
+
+
 RECORD = """
 import json
 
