@@ -23,6 +23,7 @@ _POST = re.compile(
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n)+)"  # RFC 9110, 5.1 and 5.5, without the bytes that are obsolete
     rb"\r\n"
 )
+_FIELD = re.compile(r"([^:]+):[\t ]*(.*)\r\n")
 _READ_SIZE = 64 * 1024  # bytes
 _NOT_PLAIN = ("Transfer-Encoding", "Expect", "Upgrade", "Connection")
 
@@ -99,10 +100,7 @@ def _read(data: bytes) -> Call | None:
     match = _POST.match(data)
     if match is None:
         return None
-    headers = CIMultiDict[str]()
-    for line in match[2].decode("ascii").split("\r\n")[:-1]:
-        name, _, value = line.partition(":")
-        headers.add(name, value.strip(" \t"))
+    headers = CIMultiDict(_FIELD.findall(match[2].decode("ascii")))
     body = data[match.end() :]
     if headers.getall("Content-Length", ["0"]) != [str(len(body))] or any(name in headers for name in _NOT_PLAIN):
         return None

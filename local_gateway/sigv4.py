@@ -156,14 +156,14 @@ def canonical_request(
     canonical_path = quote(path, safe="/-_.~")
     parts = (part.partition("=") for part in query.split("&") if part)
     canonical_query = "&".join(sorted(f"{name}={value}" for name, _, value in parts))
-    lines = "".join(f"{name}:{_folded(headers.getall(name, []))}\n" for name in signed_headers)
+    lines = "".join([f"{name}:{_folded(headers.getall(name, []))}\n" for name in signed_headers])
     return "\n".join(
         (method, canonical_path, canonical_query, lines, ";".join(signed_headers), hashlib.sha256(body).hexdigest())
     )
 
 
 def _folded(values: list[str]) -> str:
-    return ",".join(" ".join(value.split()) for value in values)
+    return ",".join([" ".join(value.split()) for value in values])
 
 
 def _shown(seconds: float) -> str:
