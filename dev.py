@@ -2,7 +2,7 @@
 
 python3 dev.py run            the whole system on this machine, until Ctrl-C
 python3 dev.py run --once     the same, playing one event from Python to a WebSocket client, then ends
-python3 dev.py test           all tests; further arguments go to pytest
+python3 dev.py test           all tests, on every core; with arguments, pytest with those
 python3 dev.py check          format, lint, types, tests
 python3 dev.py synth          the CloudFormation template, into cdk.out; further arguments go to the CDK CLI
 python3 dev.py deploy         `cdk deploy`, then the outputs as lines to paste
@@ -243,9 +243,9 @@ def started(
 
 
 def test(_: argparse.Namespace, arguments: list[str]) -> int:
-    """Run pytest with all further arguments."""
+    """Run all tests, a file at a time on each core, or pytest with the arguments that are given."""
     set_up()
-    return call([PYTHON, "-m", "pytest", *arguments])
+    return call([PYTHON, "-m", "pytest", *(arguments or ["-n", "auto", "--dist", "loadfile"])])
 
 
 def check(_: argparse.Namespace, arguments: list[str]) -> int:

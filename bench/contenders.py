@@ -99,7 +99,7 @@ def environment() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "PYTHON", "SSL_CERT_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("AWS_", "PYTHON", "REQUESTS_CA_", "SSL_CERT_")) and not name.lower().endswith("_proxy")
     }
     keys = {"AWS_ACCESS_KEY_ID": message.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": message.SECRET_KEY}
     return {**kept, **keys, "AWS_SESSION_TOKEN": message.TOKEN, "AWS_EC2_METADATA_DISABLED": "true"}

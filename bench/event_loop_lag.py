@@ -61,6 +61,8 @@ class Bystander:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "bench.event_loop_lag", "--bystander"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self._process.stdout is not None:
+            self._process.stdout.readline()  # it is running
 
     def end(self) -> list[tuple[float, float]]:
         """End it; return when its timers were due, and how late they were."""
@@ -71,6 +73,7 @@ class Bystander:
 async def stand_by() -> None:
     """Run the timer until the standard input ends, and print what it has noted."""
     timer = Timer()
+    print("running", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     timer.stop()
     print("\n".join(f"{due} {lag}" for due, lag in timer.lags))

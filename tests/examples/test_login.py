@@ -52,7 +52,8 @@ def test_scripts_and_other_sites_cannot_use_the_cookie(backend):
 
 def test_a_cookie_that_was_changed_is_none(backend, cookie):
     name, _, value = cookie.partition("=")
-    other = value[:-1] + ("A" if value[-1] != "A" else "B")
+    middle = len(value) // 2  # the last character carries bits that mean nothing
+    other = value[:middle] + ("A" if value[middle] != "A" else "B") + value[middle + 1 :]
     assert backend.ask("GET", "/runs", Cookie=f"{name}={other}").status == 401
 
 
