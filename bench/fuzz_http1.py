@@ -97,9 +97,11 @@ def main() -> int:
         corpus.mkdir()
         for number, seed in enumerate(SEEDS):
             (corpus / str(number)).write_bytes(seed + b"\0\0\0")  # atheris takes its numbers from the end
+        artifacts = Path(".dev")
+        artifacts.mkdir(exist_ok=True)
         # An input that libFuzzer breaks a law with is written here too, so that nothing is left in the repository.
         options = [
-            f"-artifact_prefix={Path('.dev').resolve()}/",
+            f"-artifact_prefix={artifacts.resolve()}/",
             f"-max_total_time={seconds}",
             f"-dict={words}",
             "-max_len=600",
