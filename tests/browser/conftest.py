@@ -66,25 +66,30 @@ class System:
 
     def __init__(self, assembly, *options):
         self._gateway_arguments = ["-m", "local_gateway", "--assembly", assembly, "--quiet", *options]
-        self._gateway = Process([*self._gateway_arguments, "--port", 0], 2)
-        self.websocket, self.connections = self._gateway.urls
-        self._backend = Process(
-            ["-m", "examples.backend", "--port", 0],
-            1,
-            AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=self.connections,
-            WEBSOCKET_API_ID="local",
-            WEBSOCKET_URL=self.websocket,
-            DEMO_PASSWORD=PASSWORD,
-        )
-        (self.url,) = self._backend.urls
-        self.link = f"{self.url}/#demo:{PASSWORD}"
-        self.management = boto3.client(
-            "apigatewaymanagementapi",
-            endpoint_url=self.connections,
-            region_name="us-east-1",
-            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-        )
+        with contextlib.ExitStack() as parts:
+            self._gateway = Process([*self._gateway_arguments, "--port", 0], 2)
+            parts.callback(lambda: self._gateway.stop())  # which may be another by then
+            self.websocket, self.connections = self._gateway.urls
+            self.management = boto3.client(
+                "apigatewaymanagementapi",
+                endpoint_url=self.connections,
+                region_name="us-east-1",
+                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            )
+            parts.callback(self.management.close)
+            backend = Process(
+                ["-m", "examples.backend", "--port", 0],
+                1,
+                AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=self.connections,
+                WEBSOCKET_API_ID="local",
+                WEBSOCKET_URL=self.websocket,
+                DEMO_PASSWORD=PASSWORD,
+            )
+            parts.callback(backend.stop)
+            (self.url,) = backend.urls
+            self.link = f"{self.url}/#demo:{PASSWORD}"
+            self._parts = parts.pop_all()
 
     def kill_gateway(self):
         self._gateway.kill()
@@ -117,9 +122,7 @@ class System:
                 time.sleep(0.02)
 
     def stop(self):
-        self.management.close()
-        self._backend.stop()
-        self._gateway.stop()
+        self._parts.close()
 
 
 @pytest.fixture(scope="session")
