@@ -59,6 +59,7 @@ export class LogView {
   }
 
   #scrolled() {
+    if (Math.abs(this.#list.scrollTop - this.#top) < 1) return; // it was us
     this.#top = this.#list.scrollTop;
     // Measured by what was last drawn: lines that came since are not the reader's doing.
     const end = parseFloat(this.#spacer.style.height || 0) - this.#height;
@@ -69,9 +70,9 @@ export class LogView {
   #render() {
     const { shown } = this.#log;
     const size = this.#row;
-    this.#spacer.style.height = `${shown.length * size}px`;
-    if (this.isFollowing) this.#scroll(this.#end);
-    else if (this.#log.removed) this.#scroll(Math.max(0, this.#top - this.#log.removed * size));
+    const former = this.#top;
+    if (this.isFollowing) this.#top = this.#end;
+    else this.#top = Math.max(0, former - this.#log.removed * size);
     this.#log.removed = 0;
 
     const count = Math.ceil(this.#height / size) + 2 * BEYOND;
@@ -82,6 +83,9 @@ export class LogView {
     if (current) this.#list.setAttribute("aria-activedescendant", current.id);
     else this.#list.removeAttribute("aria-activedescendant");
     this.#onChange();
+    this.#spacer.style.height = `${shown.length * size}px`;
+    // Last, because it has the page laid out at once, and what changed afterwards would be laid out again.
+    if (this.#top !== former) this.#scroll(this.#top);
   }
 
   #scroll(top) {

@@ -1,6 +1,7 @@
 import { Gateway } from "/client/gateway.js";
 import { ConnectionView } from "./connection_view.js";
 import { find, make, say } from "./elements.js";
+import { beforeNextFrame } from "./frame.js";
 import { inMilliseconds, Latencies, sentAt } from "./latency.js";
 import { Log } from "./log.js";
 import { showLog } from "./log_panel.js";
@@ -142,7 +143,8 @@ find("sign-out").addEventListener("click", async () => {
 
 let counted = { lines: 0, at: performance.now() };
 
-function drawFigures() {
+const drawFigures = beforeNextFrame(() => {
+  latencies.draw(find("spark")); // first, because it reads the page's layout
   const { running, completed, failed, cancelled, rejected } = runs.counts;
   const figures = { running, completed, failed, events, lines: log.total };
   for (const [id, figure] of Object.entries(figures)) say(find(id), figure.toLocaleString("en"));
@@ -156,10 +158,9 @@ function drawFigures() {
   }
   say(find("median"), inMilliseconds(latencies.quantile(0.5)));
   say(find("p95"), latencies.values.length ? inMilliseconds(latencies.quantile(0.95)) : "");
-  latencies.draw(find("spark"));
-}
+}, 200);
 
-setInterval(() => document.hidden || find("app").hidden || requestAnimationFrame(drawFigures), 250);
+setInterval(() => document.hidden || find("app").hidden || drawFigures(), 250);
 
 // --------------------------------------------------------------------------------------------------- the page's frame
 
