@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def busy(dashboard):
+def busy(dashboard, folder):
     """A page on which runs of every age are to be seen."""
     page = dashboard.page
     dashboard.system.ask("PUT", "/simulation", {"speed": 25})
@@ -32,6 +32,7 @@ def busy(dashboard):
     page.wait_for_function(
         "() => [...document.querySelectorAll('[data-status=running] .track')].some(it => it.querySelector('.finished'))"
     )
+    page.wait_for_timeout(12_000 if folder == IMAGES else 500)  # the latencies of the quick beginning go out of sight
     yield dashboard
     dashboard.system.ask("PUT", "/simulation", {"speed": 0})
 
@@ -64,7 +65,7 @@ def test_the_dashboard_in_the_readme(busy, folder, scheme):
     page.get_by_role("combobox", name="Thread").select_option("")
     page.mouse.move(700, 20)
     page.evaluate("document.activeElement.blur()")
-    page.wait_for_timeout(8_000 if folder == IMAGES else 500)  # the latencies of the quick beginning go out of sight
+    page.wait_for_timeout(500)
     file = folder / f"dashboard{'-dark' if scheme == 'dark' else ''}.png"
     assert colours(page.screenshot(path=file, animations="disabled")) > 100
     assert file.stat().st_size < 400_000
