@@ -1,8 +1,8 @@
 """The addresses of the service's name: looked up without holding up the loop, the ones that work first."""
 
 import socket
-import threading
 import time
+from _thread import allocate_lock, start_new_thread  # importing threading costs more than a message
 from collections.abc import Callable
 from math import inf
 
@@ -23,7 +23,7 @@ class Addresses:
         self._port = port
         # As bytes, so that Python does not import its tables of international names (3 ms) for what is plain ASCII.
         self._wire_host = host.encode() if host.isascii() else host
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._known: list[Address] = []
         self._known_at = -inf
         self._failed_at: dict[Address, float] = {}
@@ -72,7 +72,7 @@ class Addresses:
             self._resolve()  # no name server is asked, so it does not block
             return
         self._is_looking = True
-        threading.Thread(target=self._resolve_aside, name="broadcaster-resolver", daemon=True).start()
+        start_new_thread(self._resolve_aside, ())
 
     def _resolve(self) -> None:
         try:

@@ -1,4 +1,8 @@
+from urllib.parse import urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broadcaster.endpoint import ENDPOINT_VARIABLE, resolve_endpoint
 from broadcaster.errors import ConfigurationError
@@ -70,7 +74,13 @@ def test_the_region_falls_back_to_the_environment(monkeypatch):
         ({"region": "us-east-1"}, "no API to send through"),
         ({"endpoint_url": "wss://h/production", "region": "us-east-1"}, "the backend's is 'https://h/production'"),
         ({"endpoint_url": "h/production", "region": "us-east-1"}, "no http"),
-        ({"endpoint_url": "http://h:x/", "region": "us-east-1"}, "is no URL"),
+        ({"endpoint_url": "http://h:x/", "region": "us-east-1"}, "'x' is not a port"),
+        ({"endpoint_url": "http://h:65536/", "region": "us-east-1"}, "'65536' is not a port"),
+        ({"endpoint_url": "http:///production", "region": "us-east-1"}, "is no http(s) URL"),
+        ({"endpoint_url": "http://[::1/", "region": "us-east-1"}, "'[::1' is not a host"),
+        ({"endpoint_url": "http://[::1]8/", "region": "us-east-1"}, "'[::1]8' is not a host"),
+        ({"endpoint_url": "http://a b/", "region": "us-east-1"}, "'a b' is not a host"),
+        ({"endpoint_url": "http://h/p?q", "region": "us-east-1"}, "more than a host and a path"),
         ({"endpoint_url": "https://abc.execute-api.us-east-1.amazonaws.com/"}, "names no stage"),
         ({"endpoint_url": "https://h/a b", "region": "us-east-1"}, "percent-encode"),
     ],
@@ -81,7 +91,22 @@ def test_a_wrong_setting_is_named_with_what_would_be_right(settings, sentence):
     assert sentence in str(caught.value)
 
 
-def test_a_password_in_the_url_is_not_repeated():
+@given(
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.from_regex(r"([a-zA-Z0-9.-]{1,20}|\[[0-9a-fA-F]{1,4}::[0-9]{1,3}\])", fullmatch=True),
+    st.none() | st.integers(1, 65_535),
+    st.from_regex(r"(/[!$-.0-9:;=A-Z_a-z~]{1,9}){0,3}", fullmatch=True),
+)
+def test_a_url_is_taken_apart_as_the_standard_library_does(scheme, host, port, path):
+    url = f"{scheme}://{host}{'' if port is None else f':{port}'}{path}"
+    parts, endpoint = urlsplit(url), resolve_endpoint(endpoint_url=url, region="us-east-1")
+    assert (endpoint.scheme, endpoint.host) == (parts.scheme, parts.hostname)
+    assert endpoint.port == (parts.port or (443 if parts.scheme == "https" else 80))
+    assert endpoint.base_path == parts.path
+
+
+@pytest.mark.parametrize("password", ["hunter2", "a/hunter2", "a?hunter2", "[hunter2"])
+def test_a_password_in_the_url_is_not_repeated(password):
     with pytest.raises(ConfigurationError) as caught:
-        resolve_endpoint(endpoint_url="https://user:hunter2@h/production", region="us-east-1")
+        resolve_endpoint(endpoint_url=f"https://user:{password}@h/production", region="us-east-1")
     assert "hunter2" not in str(caught.value)
