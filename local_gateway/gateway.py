@@ -184,7 +184,8 @@ class Gateway:
         collection, _, segment = rest.partition("/")
         if stage != self.api.stage or collection != "@connections" or not _SEGMENT.fullmatch(segment):
             return None
-        connection_id = unquote(segment)
+        connection_id = segment.replace("%3D", "=")  # unquote alone would be a tenth of the work of a post
+        connection_id = unquote(connection_id) if "%" in connection_id else connection_id
         return None if self._management.delay(connection_id) else self._management.answer(call, connection_id)
 
     def _authorize(self, call: Call) -> None:
