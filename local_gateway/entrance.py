@@ -7,6 +7,7 @@ handshake) goes to aiohttp, and with it the socket for good, so that aiohttp alo
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -70,7 +71,8 @@ class _Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         # asyncio makes a buffer of this size, 256 KB otherwise, for each read: a fifth of what a post took.
-        self._transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
+        with contextlib.suppress(AttributeError):  # other loops have none
+            self._transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
         self._doors.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
