@@ -1,12 +1,15 @@
 """What all tests share: the synthesized stack, and that where CI runs them a skipped test is a failed one."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 # As an installed distribution's entry point does.
 pytest_plugins = ["local_gateway.pytest_plugin"]
@@ -44,3 +47,46 @@ def assembly(tmp_path_factory):
         timeout=100,
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def npm():
+    """Runs npm in a folder and returns its output; skips the test, saying why, where that is not possible."""
+
+    def run(*arguments, cwd):
+        command = shutil.which("npm")
+        if command is None:
+            pytest.skip("npm was not found; install Node 20 or newer")
+        done = subprocess.run([command, *arguments], cwd=cwd, capture_output=True, text=True)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line and "log of this run" not in line]
+            pytest.skip(f"npm {arguments[0]} failed: {(errors or ['no output'])[0]}")
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def install_node_modules(npm):
+    """Makes a folder's `node_modules` what its package-lock.json says; other test processes wait for it."""
+
+    def install(folder):
+        mark = folder / "node_modules" / ".made-from"
+        digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+        (ROOT / ".dev").mkdir(exist_ok=True)
+        with FileLock(ROOT / ".dev" / f"{folder.name}.lock"):
+            if not mark.is_file() or mark.read_text() != digest:
+                npm("ci", "--no-audit", "--no-fund", cwd=folder)
+                mark.write_text(digest)
+        return mark.parent
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def checkout():
+    """A lock on this checkout as dev.py has set it up: `dev.py run` synthesizes into it, so one at a time."""
+    if not all((ROOT / folder / ".made-from").exists() for folder in (".venv", "node_modules")):
+        pytest.skip("dev.py has not set up this clone; run the tests with `python3 dev.py test`")
+    (ROOT / ".dev").mkdir(exist_ok=True)
+    return FileLock(ROOT / ".dev" / "run.lock")

@@ -21,12 +21,11 @@ def registry(request):
 
 
 @pytest.fixture(scope="module")
-def printed(registry):
+def printed(checkout, registry):
     """What `dev.py run` prints once all of it is up."""
-    if not all((ROOT / folder / ".made-from").exists() for folder in (".venv", "node_modules")):
-        pytest.skip("dev.py has not set up this clone; run the tests with `python3 dev.py test`")
     command = [sys.executable, "dev.py", "run", "--port", "0", "--backend-port", "0", "--registry", registry]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with checkout, subprocess.Popen(command, cwd=ROOT, **output) as process:
         lines = []
         for line in process.stdout:
             lines.append(line)

@@ -19,25 +19,14 @@ NEXT = ["node", "node_modules/next/dist/bin/next"]
 pytestmark = pytest.mark.timeout(600)
 
 
-def npm(*arguments, cwd):
-    if shutil.which("npm") is None:
-        pytest.skip("npm was not found; install Node 20 or newer")
-    done = subprocess.run(["npm", *arguments], cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line and "log of this run" not in line]
-        pytest.skip(f"npm {arguments[0]} failed: {(errors or ['no output'])[0]}")
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def app():
+def app(npm, install_node_modules):
     """The app with Next.js and the client installed. There is no lock file: not every mirror has every platform's."""
     folder = ROOT / ".dev" / "next_app"
     shutil.rmtree(folder / ".next", ignore_errors=True)  # what an earlier run built and cached
     shutil.copytree(SOURCE, folder, dirs_exist_ok=True)
     client = ROOT / "client"
-    if not (client / "node_modules").exists():
-        npm("ci", "--no-audit", "--no-fund", cwd=client)
+    install_node_modules(client)
     package = npm("pack", "--silent", "--pack-destination", folder, cwd=client).split()[-1]
     npm("install", "--no-audit", "--no-fund", "--prefer-offline", f"./{package}", cwd=folder)
     return folder

@@ -1,8 +1,6 @@
 """The client's own tests, in Node's test runner, and its size."""
 
-import hashlib
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,18 +15,8 @@ def npm(*arguments):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def installed():
-    """What package-lock.json says is in node_modules."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm was not found; install Node 20 or newer")
-    mark = CLIENT / "node_modules" / ".made-from"
-    digest = hashlib.sha256((CLIENT / "package-lock.json").read_bytes()).hexdigest()
-    if mark.is_file() and mark.read_text() == digest:
-        return
-    done = npm("ci", "--no-audit", "--no-fund")
-    if done.returncode:
-        pytest.skip(f"the client's development packages cannot be installed: {done.stderr.strip()[-300:]}")
-    mark.write_text(digest)
+def installed(install_node_modules):
+    install_node_modules(CLIENT)
 
 
 def test_the_clients_own_tests_pass():

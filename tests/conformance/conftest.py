@@ -1,8 +1,5 @@
 """A gateway with a small function, and JavaScript's clients in a `node_modules` of their own."""
 
-import hashlib
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,18 +27,6 @@ def connected(gateway):
 
 
 @pytest.fixture(scope="session")
-def node_modules():
-    """The folder that package-lock.json describes, installed once."""
-    folder = HERE / "node_modules"
-    mark = folder / ".made-from"
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    if not mark.is_file() or mark.read_text() != digest:
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm was not found; install Node 20 with npm")
-        ran = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True)
-        if ran.returncode:
-            last = [line for line in ran.stderr.splitlines() if line.strip()][-1:]
-            pytest.skip(f"npm could not install the clients of JavaScript: {''.join(last)}")
-        mark.write_text(digest)
-    return folder
+def node_modules(install_node_modules):
+    """The folder with JavaScript's clients."""
+    return install_node_modules(HERE)
