@@ -115,6 +115,8 @@ def test_twelve_thousand_targets_under_every_misdeed_each_end_where_they_should(
     outcomes = Counter()
     for names, outcome in ((sent, "sent"), (stale, "stale"), (failed, "failed")):
         outcomes.update((name.rstrip("=0123456789"), outcome) for name in names)
+    opened, requests = tls_server.opened, len(tls_server.requests)
+    print(f"\n12,000 targets, {len(SCRIPTS)} scripts: {result}, with {requests:,} requests over {opened:,} connections")
     expected = Counter({(kind, SCRIPTS[kind][1]): count for kind, count in MIX.items()})
     assert outcomes == expected
     assert tls_server.most_at_once <= 128
