@@ -35,7 +35,7 @@ def send_one(endpoint):
     return result
 
 
-def test_a_system_s_authorities_are_looked_up_one_by_one(system, tls_server):
+def test_the_systems_authorities_are_looked_up_one_by_one(system, tls_server):
     assert make_context(True).cert_store_stats()["x509_ca"] == 0
     assert send_one(tls_server.endpoint).sent == 1
 
