@@ -5,6 +5,7 @@ import re
 import secrets
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,13 +181,16 @@ class Gateway:
 
     def _answer(self, call: Call) -> Answer | None:
         """Answer a post to a connection, if that can be done at once."""
+        began = time.perf_counter()
         stage, _, rest = call.target[1:].partition("/")
         collection, _, segment = rest.partition("/")
         if stage != self.api.stage or collection != "@connections" or not _SEGMENT.fullmatch(segment):
             return None
         connection_id = segment.replace("%3D", "=")  # unquote alone would be a tenth of the work of a post
         connection_id = unquote(connection_id) if "%" in connection_id else connection_id
-        return None if self._management.delay(connection_id) else self._management.answer(call, connection_id)
+        if self._management.delay(connection_id):
+            return None
+        return self._management.answer(call, connection_id, began)
 
     def _authorize(self, call: Call) -> None:
         if self.settings.is_unsigned:

@@ -59,9 +59,12 @@ def _is_index_of(folder: str | None, file: str | None) -> bool:
     """Tell whether a folder has, named as `openssl rehash` names them, no fewer certificates than a file."""
     if folder is None or file is None:
         return False
-    indexed = sum(name[8:] in _INDEX_ENDINGS for name in os.listdir(folder))  # noqa: PTH208
-    with open(file, "rb") as certificates:  # noqa: PTH123
-        return indexed >= certificates.read().count(b"-----BEGIN ") > 0
+    try:
+        indexed = sum(name[8:] in _INDEX_ENDINGS for name in os.listdir(folder))  # noqa: PTH208
+        with open(file, "rb") as certificates:  # noqa: PTH123
+            return indexed >= certificates.read().count(b"-----BEGIN ") > 0
+    except OSError:  # not for us to read; OpenSSL makes of it what it can
+        return False
 
 
 _INDEX_ENDINGS = {".0", ".1", ".2", ".3"}  # after eight digits of a hash

@@ -80,7 +80,7 @@ def test_the_region_falls_back_to_the_environment(monkeypatch):
         ({"endpoint_url": "http://[::1/", "region": "us-east-1"}, "'[::1' is not a host"),
         ({"endpoint_url": "http://[::1]8/", "region": "us-east-1"}, "'[::1]8' is not a host"),
         ({"endpoint_url": "http://a b/", "region": "us-east-1"}, "'a b' is not a host"),
-        ({"endpoint_url": "http://h/p?q", "region": "us-east-1"}, "more than a host and a path"),
+        ({"endpoint_url": "http://h/p?q", "region": "us-east-1"}, "a query or a fragment beside host and path"),
         ({"endpoint_url": "https://abc.execute-api.us-east-1.amazonaws.com/"}, "names no stage"),
         ({"endpoint_url": "https://h/a b", "region": "us-east-1"}, "percent-encode"),
     ],
@@ -106,7 +106,8 @@ def test_a_url_is_taken_apart_as_the_standard_library_does(scheme, host, port, p
 
 
 @pytest.mark.parametrize("password", ["hunter2", "a/hunter2", "a?hunter2", "[hunter2"])
-def test_a_password_in_the_url_is_not_repeated(password):
+@pytest.mark.parametrize("scheme", ["https://", "wss://", "htp://", ""])
+def test_a_password_in_the_url_is_not_repeated(scheme, password):
     with pytest.raises(ConfigurationError) as caught:
-        resolve_endpoint(endpoint_url=f"https://user:{password}@h/production", region="us-east-1")
+        resolve_endpoint(endpoint_url=f"{scheme}user:{password}@h/production", region="us-east-1")
     assert "hunter2" not in str(caught.value)
