@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from broadcaster import Broadcaster, MemoryRegistry
-from broadcaster.sending import decisions
+from broadcaster.sending import fan_out
 
 from .message import REGION, connection_ids
 
@@ -37,13 +37,13 @@ def main() -> None:
     registry = WatchedRegistry()
     for connection_id in connection_ids(count):
         registry.add(connection_id)
-    make = decisions.FanOut.__init__
+    make = fan_out.FanOut.__init__
 
     def make_and_show(fan_out: Any, *arguments: Any, **options: Any) -> None:
         make(fan_out, *arguments, **options)
         registry.fan_out = fan_out
 
-    decisions.FanOut.__init__ = make_and_show  # type: ignore[method-assign,assignment]
+    fan_out.FanOut.__init__ = make_and_show  # type: ignore[method-assign,assignment]
     broadcaster = Broadcaster(endpoint_url=url, region=REGION, registry=registry, rate=inf, deadline=600)
     result = broadcaster.broadcast_admin_event({"type": "run_started"})
     if result != {"sent": count, "failed": 0, "stale": 0}:

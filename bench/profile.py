@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 
 from broadcaster.http1 import AnswerReader
-from broadcaster.sending.decisions import FanOut
+from broadcaster.sending.fan_out import FanOut
 from broadcaster.sending.pace import Pace
 from broadcaster.signing import ConnectionSigner
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from .channels import check_channel
 from .connections import check_connection_id
 from .errors import ClosedError, RegistryError
+from .listeners import Listeners
 from .registries import Registry
-from .registries.listeners import Listeners
 from .results import BroadcastResult
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -41,7 +41,7 @@ class Face:
         # Here and not above: `import broadcaster` is to cost little also where nothing is ever sent.
         from .endpoint import resolve_endpoint
         from .registries.choose import make_registry
-        from .sending.sender import make_sender
+        from .sending.choose import make_sender
         from .subscription_secret import SubscriptionSecret
 
         endpoint = resolve_endpoint(api_id, region=region, stage=stage, endpoint_url=endpoint_url)

@@ -4,7 +4,7 @@ import argparse
 import random
 from pathlib import Path
 
-from .connections import SOCKET_BUFFER
+from .connections.table import SOCKET_BUFFER
 from .faults import ACCOUNT_BURST, ACCOUNT_RATE, HANDSHAKE_RATE, Faults
 
 

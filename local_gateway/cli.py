@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from .arguments import faults_of, parser
-from .background_stream import BackgroundStream
 from .errors import GatewayError
 from .event_log import EventLog
 from .gateway import Gateway, Settings
-from .sigv4 import Credentials
-from .template import read_api
+from .lambdas.background_stream import BackgroundStream
+from .management.sigv4 import Credentials
+from .template.api import read_api
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

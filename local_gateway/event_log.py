@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from .lambda_process import Outcome
+from .lambdas.process import Outcome
 
 _DIM, _RED, _GREEN, _YELLOW, _BLUE, _PLAIN = "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m", "\033[0m"
 _COLOURS = {"$connect": _GREEN, "$disconnect": _YELLOW, "POST": _BLUE, "GET": _BLUE, "DELETE": _BLUE}

@@ -14,20 +14,20 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from .clock import Clock
-from .connections import SOCKET_BUFFER, ConnectionTable
-from .current_api import CurrentApi
-from .entrance import Entrance
-from .environment import RoleCredentials
+from .connections.expiry import Lifetimes
+from .connections.lifecycle import Lifecycle
+from .connections.table import SOCKET_BUFFER, ConnectionTable
 from .errors import AddressError
 from .event_log import EventLog
 from .faults import Faults
-from .functions import Functions
-from .integration import Integrations
-from .lifecycle import Lifecycle
-from .lifetimes import Lifetimes
-from .management import Answer, Call, ManagementApi, RefusedError, forbidden
-from .sigv4 import Credentials, SignatureError, Verifier
-from .template import WebSocketApi
+from .lambdas.environment import RoleCredentials
+from .lambdas.functions import Functions
+from .lambdas.integration import Integrations
+from .management.api import Answer, Call, ManagementApi, RefusedError, forbidden
+from .management.entrance import Entrance
+from .management.sigv4 import Credentials, SignatureError, Verifier
+from .template.api import WebSocketApi
+from .template.current_api import CurrentApi
 from .throttle import StageThrottle
 
 _SEGMENT = re.compile(r"[^/?#]+")  # of a path

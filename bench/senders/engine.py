@@ -3,7 +3,7 @@
 from math import inf
 
 from broadcaster.endpoint import resolve_endpoint
-from broadcaster.sending.sender import make_sender
+from broadcaster.sending.choose import make_sender
 
 from ..message import REGION
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 from ..connections import check_connection_id
 from ..errors import ClosedError
 from ..face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_result, log_single
+from ..listeners import Listeners
 from ..messages import encode
-from ..registries.listeners import Listeners
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.sender import Reply

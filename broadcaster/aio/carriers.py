@@ -7,9 +7,9 @@ from typing import Protocol, cast
 
 from ..errors import ClosedError
 from ..results import BroadcastResult
-from ..sending.engine import Engine
+from ..sending.engine.engine import Engine
+from ..sending.engine.task import Task
 from ..sending.sender import Reply, Sender, to_reply
-from ..sending.task import Task
 from .pages import PagesAhead
 from .threads import Threads
 from .worker import Worker

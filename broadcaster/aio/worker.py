@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from ..errors import ClosedError
-from ..sending.links import MOST_IDLE_SECONDS
-from ..sending.reactor import Reactor
-from ..sending.task import Task
+from ..sending.engine.links import MOST_IDLE_SECONDS
+from ..sending.engine.reactor import Reactor
+from ..sending.engine.task import Task
 
 WhenOver = Callable[[], None]
 

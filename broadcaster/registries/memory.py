@@ -7,7 +7,7 @@ from _thread import LockType, allocate_lock  # threading itself costs 4 ms to im
 from collections.abc import Callable, Collection, Iterator
 
 from . import ENTRY_LIFETIME, PAGE_SIZE
-from .workers import sibling_sign, warn, worker_sign
+from .several_processes import sibling_sign, warn, worker_sign
 
 
 class MemoryRegistry:

@@ -1,5 +1,5 @@
-"""Carrying one message to many connections; `sender` is the seam, everything else stands behind it.
+"""Carrying one message to many connections: the protocol of senders, what they decide, and the two that there are.
 
-What decides does no I/O: `decisions` (with `targets`, `pace`, `refusals` and `dialing`). What does I/O decides nothing:
-`engine`, its loop `reactor` over `links`, and `boto3_sender`, the other way to do the same work.
+What decides does no I/O and reads no clock: `fan_out`, `targets`, `pace`, `refusals`. What does I/O decides nothing:
+`engine/`, the fast one, and `boto3_sender`, for proxies and as the reference. `choose` makes the right one.
 """

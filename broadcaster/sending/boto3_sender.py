@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..endpoint import Endpoint
 from ..errors import ClosedError, ConfigurationError
 from ..results import BroadcastResult
-from .decisions import FanOut
+from .fan_out import FanOut
 from .pace import Pace
 from .sender import Reply, Settings, to_reply
 

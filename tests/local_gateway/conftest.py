@@ -20,8 +20,8 @@ from yarl import URL
 from local_gateway.event_log import EventLog
 from local_gateway.faults import Faults
 from local_gateway.gateway import Gateway, Settings
-from local_gateway.sigv4 import Credentials
-from local_gateway.template import read_api
+from local_gateway.management.sigv4 import Credentials
+from local_gateway.template.api import read_api
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -13,8 +13,8 @@ PAGE = (HERE.parents[1] / "docs" / "local-gateway.md").read_text(encoding="utf-8
 
 
 def test_every_test_that_the_page_names_exists():
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py"))
-    files = {path.stem for path in HERE.glob("test_*.py")}
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in HERE.rglob("test_*.py"))
+    files = {path.stem for path in HERE.rglob("test_*.py")}
     named = set(re.findall(r"`(?:\w+: )?(test_[a-z0-9_]+)", PAGE)) | set(re.findall(r"`(test_\w+): ", PAGE))
     assert len(named) > 30
     for name in named:

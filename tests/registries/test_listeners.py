@@ -1,7 +1,7 @@
 import pytest
 
 from broadcaster import Broadcaster, RegistryError
-from broadcaster.registries.listeners import Listeners
+from broadcaster.listeners import Listeners
 
 
 def test_an_empty_registry_has_no_pages():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster.registries import workers
+from broadcaster.registries import several_processes
 from broadcaster.registries.memory import MemoryRegistry
 
 
@@ -208,7 +208,7 @@ def _get(port):
     ],
 )
 def test_the_usual_variables_and_command_lines_are_signs(argv, environ, sign):
-    found = workers.worker_sign(environ, argv)
+    found = several_processes.worker_sign(environ, argv)
     assert found == sign or (sign and found.startswith(sign))
 
 
@@ -225,7 +225,7 @@ def test_like_processes_under_one_parent_are_a_sign(tmp_path, monkeypatch):
     process(2_000_002, "python\0-c\0resource_tracker(8)")
     monkeypatch.setattr(sys, "platform", "linux")
     children.write_text(f"{me} 2000002 ")
-    assert workers.sibling_sign(str(tmp_path)) is None
+    assert several_processes.sibling_sign(str(tmp_path)) is None
     children.write_text(f"{me} 2000001 2000002 2000003 ")
-    assert workers.sibling_sign(str(tmp_path)).startswith("2 processes like this one run side by side")
-    assert workers.sibling_sign(str(tmp_path / "nothing")) is None
+    assert several_processes.sibling_sign(str(tmp_path)).startswith("2 processes like this one run side by side")
+    assert several_processes.sibling_sign(str(tmp_path / "nothing")) is None

@@ -7,7 +7,7 @@ import pytest
 
 from broadcaster.errors import ClosedError, RefusedError
 from broadcaster.sending.boto3_sender import Boto3Sender
-from broadcaster.sending.engine import Engine
+from broadcaster.sending.engine.engine import Engine
 from broadcaster.sending.sender import Settings
 
 pytestmark = pytest.mark.usefixtures("aws_keys")

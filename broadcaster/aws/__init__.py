@@ -1,0 +1,1 @@
+"""What is the same for every AWS service: credentials, and the domains of its partitions."""

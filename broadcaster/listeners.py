@@ -1,0 +1,51 @@
+"""The listeners of one broadcast, read from a registry page by page while it is sent."""
+
+from collections.abc import Iterator
+
+from .errors import RegistryError
+
+# Each names another path than that of a connection, so neither is posted to. Nothing here registers them, but whoever
+# can write where the entries live could put one there, and one such entry must not end the broadcast for everybody.
+_PATHS = frozenset((".", ".."))
+
+
+class Listeners:
+    """The pages of a registry, of which the first is read at once, so that a registry that is away ends it all.
+
+    When a later page cannot be read the pages end there: whoever was read before is still sent to, for leaving them out
+    would lose the event for them too. The error is kept for whoever is told the result.
+
+    Attributes:
+        error: why the pages ended too early, if they did.
+
+    Raises:
+        RegistryError: the first page cannot be read.
+    """
+
+    def __init__(self, pages: Iterator[list[str]]) -> None:
+        self.error: RegistryError | None = None
+        self._pages = _without_paths(pages)
+        self._first = next(self._pages, None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody listens; to be asked before the pages are read."""
+        return self._first is None
+
+    def __iter__(self) -> Iterator[list[str]]:
+        page, self._first = self._first, None
+        while page is not None:
+            yield page
+            try:
+                page = next(self._pages, None)
+            except RegistryError as error:
+                self.error = error
+                return
+
+
+def _without_paths(pages: Iterator[list[str]]) -> Iterator[list[str]]:
+    for page in pages:
+        if _PATHS.isdisjoint(page):
+            yield page
+        elif kept := [connection_id for connection_id in page if connection_id not in _PATHS]:
+            yield kept

@@ -1,0 +1,235 @@
+"""The fast sender: the standard library's sockets, selectors and TLS, in the calling thread.
+
+Each broadcast runs in a loop of its own (`reactor.Reactor`), with kept-alive links to the service. A loop that has done
+its work is kept for the next broadcast, links and all, so that threads that broadcast at the same time share no
+sockets and never wait for each other; what they share is the pace, because AWS counts requests per account.
+
+What holds: what one caller sends in turn arrives in turn, because a broadcast returns when every target has its
+outcome. Between callers that send at the same time there is no order. A message is sent twice only if the answer to the
+first post was lost; `id` in the envelope lets clients drop the second.
+"""
+
+import os
+import time
+import weakref
+from _thread import allocate_lock
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from ...aws.credentials import CredentialSource
+from ...endpoint import Endpoint
+from ...errors import ClosedError
+from ...results import BroadcastResult
+from ..fan_out import FanOut
+from ..pace import Pace
+from ..sender import Reply, Settings, to_reply
+from .addresses import Addresses
+from .links import MOST_IDLE_SECONDS
+from .reactor import Reactor
+from .task import Task
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    import ssl
+
+# Loops kept for the next broadcast; more threads at once make theirs anew.
+_MOST_KEPT = 32
+
+
+class Engine:
+    """Implements `sender.Sender`. Thread-safe; in a forked child it begins with connections of its own.
+
+    Args:
+        wall_clock: the time of day, for signatures.
+        monotonic: for everything else.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        *,
+        credentials: CredentialSource | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        self._credentials = credentials or CredentialSource()
+        self._wall_clock = wall_clock
+        self._monotonic = monotonic
+        self._context: ssl.SSLContext | None = None
+        self._closed = False
+        self._begin()
+        _engines.add(self)
+
+    def _begin(self) -> None:
+        """Begin without any connection: at first, and in a forked child."""
+        self._lock = allocate_lock()
+        self._kept: list[Reactor] = []
+        self._pace = Pace(self._settings.rate)
+        self._addresses = Addresses(self._endpoint.host, self._endpoint.port)
+
+    def broadcast(
+        self,
+        pages: Iterable[Sequence[str]],
+        body: bytes,
+        *,
+        on_stale: Callable[[list[str]], None],
+        stop: Callable[[], bool] | None = None,
+        deadline: float | None = None,
+    ) -> BroadcastResult:
+        """See `Sender.broadcast`."""
+        task = self.task("POST", pages, body, on_stale=on_stale, stop=stop, deadline=deadline)
+        self._run(task)
+        return task.fan_out.result()
+
+    def request(self, method: str, connection_id: str, body: bytes = b"") -> Reply:
+        """See `Sender.request`."""
+        task = self.task(method, [[connection_id]], body)
+        self._run(task)
+        return to_reply(task.fan_out, task.last)
+
+    def close(self) -> None:
+        """See `Sender.close`."""
+        with self._lock:
+            self._closed = True
+            kept, self._kept = self._kept, []
+        for reactor in kept:
+            reactor.close()
+
+    def prepare(self) -> None:
+        """Do beforehand what would hold up a loop that carries several broadcasts: find credentials, set up TLS.
+
+        Raises:
+            ConfigurationError: there are no credentials.
+        """
+        self._credentials.read()
+        self._tls_context()
+
+    def task(
+        self,
+        method: str,
+        pages: Iterable[Sequence[str] | None],
+        body: bytes,
+        *,
+        on_stale: Callable[[list[str]], None] = lambda ids: None,
+        stop: Callable[[], bool] | None = None,
+        deadline: float | None = None,
+    ) -> Task:
+        """Return a task for a reactor of this engine; nothing is sent or read yet.
+
+        Args:
+            pages: a page of None is one that is not there yet; call the reactor's `wake` when it is.
+        """
+        settings = self._settings
+        seconds = settings.deadline if deadline is None else deadline
+
+        def make_fan_out(renew: Callable[[str, Mapping[str, str]], bool]) -> FanOut:
+            return FanOut(
+                pages,
+                url=self._endpoint.url,
+                pace=self._pace,
+                deadline=self._monotonic() + seconds,
+                attempts=settings.attempts,
+                concurrency=settings.concurrency,
+                random=_random,
+                renew=renew,
+            )
+
+        return Task(
+            make_fan_out,
+            method,
+            body,
+            endpoint=self._endpoint,
+            credentials=self._credentials,
+            on_stale=on_stale,
+            stop=stop,
+            wall_clock=self._wall_clock,
+        )
+
+    def reactor(self) -> Reactor:
+        """Return a new loop for tasks of this engine; who asks for it closes it."""
+        settings = self._settings
+        return Reactor(
+            self._addresses,
+            self._endpoint.host,
+            self._tls_context(),
+            timeout=settings.timeout,
+            concurrency=settings.concurrency,
+            attempts=settings.attempts,
+            monotonic=self._monotonic,
+        )
+
+    def _run(self, task: Task) -> None:
+        if self._closed:
+            raise ClosedError("this broadcaster was closed; make a new one")
+        if task.fan_out.is_done:
+            return  # nobody is connected, which is the usual case: no credentials, no sockets
+        with self._borrowed_reactor() as reactor:
+            reactor.run(task)
+        if task.error is not None:
+            raise task.error
+
+    @contextmanager
+    def _borrowed_reactor(self) -> Iterator[Reactor]:
+        with self._lock:
+            reactor = self._kept.pop() if self._kept else None
+        if reactor is None:
+            reactor = self.reactor()
+        else:
+            reactor.freshen()
+        try:
+            yield reactor
+        except BaseException:
+            # Ctrl-C, say, at any point: nobody knows what its sockets were about to do.
+            reactor.close()
+            raise
+        self._give_back(reactor)
+
+    def _give_back(self, reactor: Reactor) -> None:
+        """Keep the loop for the next broadcast; close those that nobody has needed for a while."""
+        oldest = self._monotonic() - MOST_IDLE_SECONDS
+        with self._lock:
+            surplus = [kept for kept in self._kept if kept.last_used < oldest]
+            self._kept = [kept for kept in self._kept if kept.last_used >= oldest]
+            if self._closed or len(self._kept) >= _MOST_KEPT:
+                surplus.append(reactor)
+            else:
+                self._kept.append(reactor)
+        for kept in surplus:
+            kept.close()
+
+    def _tls_context(self) -> "ssl.SSLContext | None":
+        if self._endpoint.scheme != "https":
+            return None
+        with self._lock:
+            if self._context is None:
+                from .tls import make_context
+
+                self._context = make_context(self._settings.verify)
+            return self._context
+
+    def _after_fork_in_child(self) -> None:
+        """Leave the parent its sockets: close our copies of them, and no more."""
+        kept = self._kept
+        self._begin()
+        for reactor in kept:
+            reactor.close()
+
+
+def _random() -> float:
+    """Return 0 to 1 by chance; the module `random` costs more to import than the few that are ever needed."""
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+def _begin_anew_in_child() -> None:
+    for engine in list(_engines):
+        engine._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)

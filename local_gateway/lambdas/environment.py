@@ -1,0 +1,74 @@
+"""The environment that a Lambda's process gets: the function's own, Lambda's standard variables, nothing else."""
+
+import importlib.util
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ..template.api import Function
+
+# What Lambda's Python runtimes bring along: boto3 and what it imports.
+_PROVIDED = ("boto3", "botocore", "jmespath", "s3transfer", "dateutil", "six", "urllib3")
+# Windows cannot start a process without these.
+_SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP") if os.name == "nt" else ()
+
+
+class RoleCredentials(NamedTuple):
+    """The temporary credentials of the function's role."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+
+def lambda_environment(
+    function: Function,
+    *,
+    root: Path,
+    region: str,
+    management_url: str,
+    credentials: RoleCredentials,
+    extra: Mapping[str, str],
+) -> dict[str, str]:
+    """Every variable of one execution environment; `extra` are those that the gateway was told to add."""
+    today = datetime.now(UTC).strftime("%Y/%m/%d")
+    return {
+        **{name: os.environ[name] for name in _SYSTEM if name in os.environ},
+        "PATH": os.defpath,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        # lambda/latest/dg/configuration-envvars.html, "Defined runtime environment variables"
+        "_HANDLER": function.handler,
+        "_X_AMZN_TRACE_ID": "",
+        "LAMBDA_TASK_ROOT": str(root),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[$LATEST]{uuid.uuid4().hex}",
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_SESSION_TOKEN": credentials.token,
+        # sdkref/latest/guide/feature-ss-endpoints.html: AWS's own way to send one service's calls elsewhere.
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": management_url,
+        **function.environment,
+        **extra,
+    }
+
+
+def provided_packages() -> dict[str, str]:
+    """Where the packages lie that Lambda's runtime provides, as far as this environment has them."""
+    folders = {}
+    for name in _PROVIDED:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            origin = Path(spec.origin)
+            folders[name] = str(origin.parent.parent if origin.stem == "__init__" else origin.parent)
+    return folders

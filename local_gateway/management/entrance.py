@@ -1,0 +1,115 @@
+"""Where connections come in: posts of a sender are answered here at once, everything else is aiohttp's.
+
+A sender posts small requests, one after the other, over connections that it keeps. aiohttp, which can do anything, runs
+two tasks for each and makes a request and a response object; that is two thirds of what a post would take. Whatever is
+not exactly one whole, plain POST to a connection (split, chunked, pipelined, with an expectation, malformed, and every
+handshake) goes to aiohttp, and with it the socket for good, so that aiohttp alone interprets HTTP in all its forms.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import cast
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+from multidict import CIMultiDict
+
+from .api import Answer, Call
+
+_POST = re.compile(
+    rb"POST (/[!-~]*) HTTP/1\.1\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n)+)"  # RFC 9110, 5.1 and 5.5, without the bytes that are obsolete
+    rb"\r\n"
+)
+_FIELD = re.compile(r"([^:]+):[\t ]*(.*)\r\n")
+_READ_SIZE = 64 * 1024  # bytes
+_NOT_PLAIN = ("Transfer-Encoding", "Expect", "Upgrade", "Connection")
+
+
+class Entrance(web.Server):
+    """An aiohttp server in front of which posts are answered.
+
+    Args:
+        answer: answers a post at once, or returns None if aiohttp is to handle it.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        answer: Callable[[Call], Answer | None],
+    ) -> None:
+        super().__init__(handler, access_log=None, auto_decompress=False)
+        self._answer = answer
+        self._doors: set[_Door] = set()
+
+    def __call__(self) -> asyncio.Protocol:  # type: ignore[override]
+        return _Door(self._answer, super().__call__, self._doors)
+
+    def pre_shutdown(self) -> None:
+        for door in list(self._doors):
+            door.close()
+        super().pre_shutdown()
+
+
+class _Door(asyncio.Protocol):
+    """One connection, from its beginning to the first thing that it says that is not a plain post."""
+
+    def __init__(
+        self,
+        answer: Callable[[Call], Answer | None],
+        make_handler: Callable[[], asyncio.Protocol],
+        doors: "set[_Door]",
+    ) -> None:
+        self._answer = answer
+        self._make_handler = make_handler
+        self._doors = doors
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # asyncio makes a buffer of this size, 256 KB otherwise, for each read: a fifth of what a post took.
+        with contextlib.suppress(AttributeError):  # other loops have none
+            self._transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
+        self._doors.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._doors.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        call = _read(data)
+        answer = self._answer(call) if call is not None else None
+        if answer is None:
+            self._hand_over(data)
+        else:
+            self._transport.write(_write(answer))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _hand_over(self, data: bytes) -> None:
+        self._doors.discard(self)
+        handler = self._make_handler()
+        self._transport.set_protocol(handler)
+        handler.connection_made(self._transport)
+        handler.data_received(data)
+
+
+def _read(data: bytes) -> Call | None:
+    """Return the call if `data` is exactly one plain POST."""
+    match = _POST.match(data)
+    if match is None:
+        return None
+    headers = CIMultiDict(_FIELD.findall(match[2].decode("ascii")))
+    body = data[match.end() :]
+    if headers.getall("Content-Length", ["0"]) != [str(len(body))] or any(name in headers for name in _NOT_PLAIN):
+        return None
+    return Call("POST", match[1].decode("ascii"), headers, body)
+
+
+def _write(answer: Answer) -> bytes:
+    headers = {"Date": rfc822_formatted_time(), "Content-Length": len(answer.body), **answer.headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n{lines}\r\n".encode("latin-1") + answer.body

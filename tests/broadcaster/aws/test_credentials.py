@@ -1,0 +1,121 @@
+"""Credentials are the ones that botocore would use, and a refresh is honoured."""
+
+import json
+import subprocess
+import sys
+
+import botocore.session
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from broadcaster.aws.credentials import CredentialSource
+from broadcaster.errors import ConfigurationError
+
+VARIABLES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An AWS set-up of the test's own: files in `tmp_path`, nothing in the environment, no instance metadata."""
+    for name in [*VARIABLES, "AWS_DEFAULT_PROFILE"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return tmp_path
+
+
+def write_profile(home, name, key):
+    with (home / "credentials").open("a") as file:
+        file.write(f"[{name}]\naws_access_key_id = {key}\naws_secret_access_key = secret-of-{key}\n")
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.fixed_dictionaries({}, optional={name: st.sampled_from(["", "one", "two"]) for name in VARIABLES}))
+def test_the_environment_is_read_as_botocore_reads_it(home, environment):
+    (home / "credentials").write_text("")
+    for name in ("default", "one", "two"):
+        write_profile(home, name, f"key-of-{name}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            theirs = botocore.session.Session().get_credentials().get_frozen_credentials()[:3]
+        except botocore.exceptions.BotoCoreError:
+            with pytest.raises(ConfigurationError):
+                CredentialSource().read()
+        else:
+            assert tuple(CredentialSource().read()) == theirs
+
+
+def test_keys_in_the_environment_need_no_botocore():
+    code = (
+        "import sys; from broadcaster.aws.credentials import CredentialSource; "
+        "print(CredentialSource({'AWS_ACCESS_KEY_ID': 'a', 'AWS_SECRET_ACCESS_KEY': 'b'}).read().access_key, "
+        "'botocore' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "a False\n"
+    )
+
+
+def test_a_change_in_the_environment_is_seen():
+    environment = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
+    source = CredentialSource(environment)
+    assert source.read() == ("a", "b", "c")
+    environment["AWS_SESSION_TOKEN"] = "d"
+    assert source.read() == ("a", "b", "d")
+
+
+def test_credentials_that_expire_are_fetched_again(home):
+    """A credential process hands out keys that are as good as expired, so botocore asks it at each reading."""
+    counter = home / "asked"
+    script = home / "process.py"
+    script.write_text(
+        "import datetime, json, pathlib, sys\n"
+        f"counter = pathlib.Path({str(counter)!r})\n"
+        "asked = len(counter.read_text()) + 1 if counter.exists() else 1\n"
+        "counter.write_text('x' * asked)\n"
+        "soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'key{asked}', 'SecretAccessKey': 's', 'SessionToken': 't',"
+        " 'Expiration': soon.isoformat()}))\n"
+    )
+    (home / "config").write_text(f"[default]\ncredential_process = {sys.executable} {script}\n")
+    source = CredentialSource()
+    keys = [source.read().access_key for _ in range(3)]
+    assert len(set(keys)) > 1
+    assert keys == sorted(keys)
+
+
+def test_a_rewritten_file_is_read_when_asked_for(home):
+    write_profile(home, "default", "old")
+    source = CredentialSource()
+    assert source.read().access_key == "old"
+    (home / "credentials").unlink()
+    write_profile(home, "default", "new")
+    assert source.read().access_key == "old"
+    assert source.read(anew=True).access_key == "new"
+    assert source.read().access_key == "new"
+
+
+def test_no_credentials_at_all_is_said_with_what_would_help(home):
+    with pytest.raises(ConfigurationError, match="no AWS credentials found; attach the stack's backend policy"):
+        CredentialSource().read()
+
+
+def test_half_of_the_keys_is_said():
+    with pytest.raises(ConfigurationError, match="AWS_SECRET_ACCESS_KEY is not"):
+        CredentialSource({"AWS_ACCESS_KEY_ID": "a"}).read()
+
+
+def test_a_profile_that_does_not_exist_is_named(home, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match="nobody"):
+        CredentialSource().read()
+
+
+def test_errors_hold_no_secret(home):
+    (home / "credentials").write_text(json.dumps({"not": "an ini file"}))
+    with pytest.raises(ConfigurationError):
+        CredentialSource().read()
