@@ -1,60 +1,129 @@
-"""What goes out: the envelope around one event, encoded once for all its receivers."""
+"""What goes out: the envelope around one event or several, encoded once for all its receivers."""
 
 import os
 import time
-from _thread import allocate_lock  # threading itself costs 4 ms to import
+from itertools import count
 
 from .channels import check_channel
 from .errors import InvalidArgumentError, MessageError
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .json_data import DataEncoder
 
 # A WebSocket API carries at most 128 KB in one message, @connections posts included.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES = 131_072
 
+MAX_EVENT_LENGTH = 200
 
-def encode(channel: str, event: str, data: object) -> bytes:
-    """Return `{"channel":…,"event":…,"data":…,"id":…}` as compact UTF-8 JSON of at most 131,072 bytes.
+# Events that the client library makes itself, by the convention of Pusher; nobody can broadcast them.
+# https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/
+_OWN_EVENTS = ("pusher:", "pusher_internal:")
+
+
+class MessageEncoder:
+    """Encodes events and puts them into envelopes. Thread-safe, also in a signal handler and after `fork`.
+
+    Args:
+        encoder: for objects that JSON does not know; see `json_data.DataEncoder`.
+    """
+
+    def __init__(self, encoder: "Callable[[Any], Any] | None" = None) -> None:
+        self._encoder = encoder
+        self._write: DataEncoder | None = None  # json costs a moment to import, and many processes never send
+
+    def event(self, event: str, data: object) -> bytes:
+        """Return the members of one event: `"event":…,"data":…,"id":…`, as compact UTF-8.
+
+        Raises:
+            InvalidArgumentError: the event is no name.
+            MessageError: `data` cannot be written as JSON.
+        """
+        check_event(event)
+        write = self._write
+        if write is None:
+            from .json_data import DataEncoder
+
+            write = self._write = DataEncoder(self._encoder)
+        try:
+            text = f'"event":{write(event)},"data":{write(data)},"id":"{_next_id()}"'
+        except ValueError as error:
+            raise MessageError(f"the data of event {event!r} cannot be written as JSON: {error}") from error
+        # Half a surrogate pair: UTF-8 has no place for it, JSON's escapes do, and Python's look the same.
+        return text.encode("utf-8", "backslashreplace")
+
+    def message(self, channel: str, event: str, data: object) -> bytes:
+        """Return the message of one event: `{"channel":…,"event":…,"data":…,"id":…}`, at most 131,072 bytes.
+
+        Raises:
+            InvalidArgumentError: the channel or the event is no name.
+            MessageError: `data` cannot be written as JSON, or the message is too large.
+        """
+        check_channel(channel)
+        body = envelope(channel, [self.event(event, data)])
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise MessageError(
+                f"the message of event {event!r} is {len(body):,} bytes and API Gateway carries at most "
+                f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
+            )
+        return body
+
+
+def envelope(channel: str, events: "Sequence[bytes]") -> bytes:
+    """Return the message of these events of one channel, each as `MessageEncoder.event` wrote it.
+
+    Of one `{"channel":…,"event":…,"data":…,"id":…}`, of several `{"channel":…,"events":[{"event":…},…]}`.
+    """
+    start = b'{"channel":"%b",' % channel.encode()  # none of its characters needs an escape
+    if len(events) == 1:
+        return b"%b%b}" % (start, events[0])
+    return b'%b"events":[{%b}]}' % (start, b"},{".join(events))
+
+
+def check_event(event: object) -> str:
+    """Return `event` if it names an event: 1 to 200 printable characters that do not begin with `pusher:`.
 
     Raises:
-        InvalidArgumentError: the channel or the event is no name.
-        MessageError: `data` cannot be written as JSON, or the message is too large.
+        InvalidArgumentError: it does not. Nothing unprintable of it is in the text.
     """
-    import json
-
-    check_channel(channel)
-    if not isinstance(event, str) or not event:
-        raise InvalidArgumentError(f"an event name is non-empty text, not {event!r:.80}")
-    envelope = {"channel": channel, "event": event, "data": data, "id": _next_id()}
-    try:
-        text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MessageError(f"the data of event {event!r} cannot be written as JSON: {error}") from error
-    try:
-        body = text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair: UTF-8 has no place for it, JSON's escapes do
-        body = json.dumps(envelope, separators=(",", ":")).encode()
-    if len(body) > MAX_MESSAGE_BYTES:
-        raise MessageError(
-            f"the message of event {event!r} is {len(body):,} bytes and API Gateway carries at most "
-            f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
+    if not isinstance(event, str):
+        raise InvalidArgumentError(f"an event name is text, not {type(event).__name__}")
+    if not 1 <= len(event) <= MAX_EVENT_LENGTH:
+        raise InvalidArgumentError(f"an event name has 1 to {MAX_EVENT_LENGTH} characters, this one has {len(event)}")
+    if not event.isprintable():
+        raise InvalidArgumentError(f"event {event!r:.80} has a character that cannot be printed")
+    if event.startswith(_OWN_EVENTS):
+        raise InvalidArgumentError(
+            f"event {event!r:.80} has a name of the protocol's own; choose one that does not begin with "
+            "'pusher:' or 'pusher_internal:'"
         )
-    return body
+    return event
 
 
 class _Ids:
-    """Ids that sort by time: 44 bits of milliseconds, then 40 of chance; 21 hexadecimal digits."""
+    """Ids that sort by time: 44 bits of milliseconds, then 40 that count up from a random number; 21 hex digits.
+
+    Without a lock, which a fork could leave locked and a signal handler would wait for: `next` of a counter is atomic.
+    """
 
     def __init__(self) -> None:
-        self._last = 0
-        self._lock = allocate_lock()
+        self._last = 0  # milliseconds
+        self._process = -1
 
     def __call__(self) -> str:
-        number = time.time_ns() // 1_000_000 << 40 | int.from_bytes(os.urandom(5))
-        with self._lock:
-            if number <= self._last:  # the same millisecond, or the clock was set back: order is kept all the same
-                number = self._last + 1 + int.from_bytes(os.urandom(2))
-            self._last = number
-        return f"{number:021x}"
+        # The process is looked at, because not every fork runs Python's hooks, and two with one counter make one id.
+        if self._process != os.getpid():
+            self._next = count(int.from_bytes(os.urandom(5)) >> 1).__next__
+            self._process = os.getpid()
+        # If the clock was set back, order is kept all the same.
+        self._last = now = max(self._last, time.time_ns() // 1_000_000)
+        return f"{now << 40 | self._next() & 0xFF_FFFF_FFFF:021x}"
 
 
 _next_id = _Ids()
+
+encode = MessageEncoder().message

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 VARIABLE = "BROADCASTER_SECRET"
 
+# Characters. HMAC-SHA256 wants a key as long as its output: https://www.rfc-editor.org/rfc/rfc2104#section-3
+MIN_LENGTH = 32
+
 KEEP = 300.0  # seconds
 # Seconds. If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no
 # secret that was replaced.
@@ -31,7 +34,7 @@ class SubscriptionSecret:
         clock: seconds that never go back; for tests.
 
     Raises:
-        ConfigurationError: it is not text, or the ARN of something else.
+        ConfigurationError: it is not text, shorter than 32 characters, a name, or the ARN of something else.
     """
 
     def __init__(self, value: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +47,8 @@ class SubscriptionSecret:
         if self._arn:
             _check_arn(self._arn)
         elif value and value.strip():
-            self._kept = value, float("inf")
+            _check_secret(value.strip())
+            self._kept = value.strip(), float("inf")
 
     def __repr__(self) -> str:
         """Name the ARN alone: the secret must not reach a log."""
@@ -76,6 +80,22 @@ class SubscriptionSecret:
         # No lock: of two threads that read at once, each keeps what Secrets Manager says.
         self._kept = secret, now
         return secret
+
+
+def _check_secret(value: str) -> None:
+    # Nothing of the value is shown: it may be the right secret, cut short.
+    words = value.replace("/", "-").replace("_", "-").split("-")
+    looks_made_up = "secret" not in value.lower() and not value.lower().startswith("arn")
+    if not looks_made_up or (len(words) > 1 and all(word.islower() for word in words if word)):
+        raise ConfigurationError(
+            "the secret looks like a name or a part of an ARN; give the whole ARN, "
+            "'arn:aws:secretsmanager:us-east-1:123456789012:secret:name-a1b2c3', or the secret itself"
+        )
+    if len(value) < MIN_LENGTH:
+        raise ConfigurationError(
+            f"the secret has {len(value)} characters and needs at least {MIN_LENGTH}, or it can be guessed; make one "
+            'with python3 -c "import secrets; print(secrets.token_hex(32))", or give its ARN in Secrets Manager'
+        )
 
 
 def _check_arn(arn: str) -> None:

@@ -82,13 +82,15 @@ class Broadcaster(Face):
     def broadcast(self, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to everybody who listens to `channel`, and return what became of it.
 
-        The message `{"channel":…,"event":…,"data":…,"id":…}` is encoded once and may be 131,072 bytes long. Connections
+        The message `{"channel":…,"event":…,"data":…,"id":…}` is encoded once and may be 131,072 bytes long. `data` is
+        what JSON knows; `datetime`, `date`, `UUID`, `Enum`, dataclasses and pydantic models are written as one expects.
+        An integer above 2**53 arrives changed in a browser, whose numbers are floats: send it as text. Connections
         that are gone (HTTP 410) leave the registry. What happens to a single connection is never an exception: one that
         failed is in the result with the reason, and stays registered.
 
         Raises:
             InvalidArgumentError: the channel or the event is no name. Nothing was sent.
-            MessageError: `data` is not JSON, or too large. Nothing was sent.
+            MessageError: `data` is not JSON, and the text names the place; or it is too large. Nothing was sent.
             RegistryError: the registry could not be read. Nothing was sent, unless the error has a `result`: then a
                 part of a list of more than 1,000 was read and sent to, and the rest was not.
             RefusedError: API Gateway refuses everybody alike, or cannot be reached.

@@ -28,7 +28,7 @@ from ..errors import RefusedError
 from ..results import BroadcastResult, Failure
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
 from .pace import Pace, ThrottleWatch
-from .refusals import describe_error, explain_refusal, is_refusal
+from .refusals import describe_error, explain_refusal, is_about_the_id, is_refusal
 from .targets import Targets
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -177,7 +177,7 @@ class FanOut:
                 self._somebody_was_reached()
             return
         self._answers += 1
-        if status == 410:
+        if status == 410 or (status == 400 and is_about_the_id(answer.headers, answer.body)):
             self.in_flight -= 1
             self.stale.append(connection_id)
             self._stale_count += 1

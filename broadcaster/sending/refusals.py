@@ -11,6 +11,11 @@ def is_refusal(status: int) -> bool:
     return status in _REFUSALS
 
 
+def is_about_the_id(headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether an answer of 400 says that no connection can have this id: then it is as good as gone."""
+    return "connectionid" in describe_error(headers, body).lower()
+
+
 def is_about_the_signature(error: str) -> bool:
     """Tell whether signing again, with fresh credentials or a corrected clock, may help.
 

@@ -85,15 +85,19 @@ def made(**arguments):
 
 
 def test_the_function_signs_with_the_secret_that_was_given():
-    broadcaster.init_broadcaster("abc123xyz", region="us-east-1", secret="a-secret")
-    assert broadcaster.authorize_subscription(ID, CHANNEL) == subscription_signature("a-secret", ID, CHANNEL)
+    broadcaster.init_broadcaster("abc123xyz", region="us-east-1", secret="0123456789abcdef0123456789abcdef")
+    assert broadcaster.authorize_subscription(ID, CHANNEL) == subscription_signature(
+        "0123456789abcdef0123456789abcdef", ID, CHANNEL
+    )
     broadcaster.close_broadcaster()
 
 
 def test_the_secret_may_come_from_the_environment(monkeypatch):
-    monkeypatch.setenv("BROADCASTER_SECRET", "from-the-environment")
+    monkeypatch.setenv("BROADCASTER_SECRET", "fedcba9876543210fedcba9876543210")
     with made() as caster:
-        assert caster.authorize_subscription(ID, CHANNEL) == subscription_signature("from-the-environment", ID, CHANNEL)
+        assert caster.authorize_subscription(ID, CHANNEL) == subscription_signature(
+            "fedcba9876543210fedcba9876543210", ID, CHANNEL
+        )
 
 
 @pytest.mark.parametrize("secret", [None, "", " "])
@@ -204,4 +208,25 @@ def test_the_secret_is_in_no_repr(manager):
     secret = SubscriptionSecret(ARN)
     secret.read()
     assert repr(secret) == f"SubscriptionSecret({ARN!r})"
-    assert "a-secret" not in repr(SubscriptionSecret("a-secret"))
+    assert "0123456789abcdef0123456789abcdef" not in repr(SubscriptionSecret("0123456789abcdef0123456789abcdef"))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("x", "has 1 characters and needs at least 32.*token_hex"),
+        ("0123456789abcdef0123456789abcde", "has 31 characters"),
+        ("clearstar-websocket-subscriptions-of-production", "looks like a name"),
+        ("SubscriptionSecretA720EF05-Zk3b1c2d3e4f", "looks like a name"),
+        ("arn;aws:secretsmanager:us-east-1:123456789012:secret:name-a1b2c3", "a part of an ARN"),
+        ("aws:secretsmanager:us-east-1:210987654321:secret:name-a1b2c3", "a part of an ARN"),
+    ],
+)
+def test_what_can_be_guessed_or_was_meant_as_a_name_is_no_secret(value, says):
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        SubscriptionSecret(value)
+    assert value == "x" or value not in str(caught.value)
+
+
+def test_a_line_break_behind_the_secret_is_not_a_part_of_it():
+    assert SubscriptionSecret("0123456789abcdef0123456789abcdef\n").read() == "0123456789abcdef0123456789abcdef"

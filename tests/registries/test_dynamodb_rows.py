@@ -10,7 +10,7 @@ from broadcaster.registries import dynamodb_rows as rows
 
 ID_CHARACTERS = "ABCXYZabcxyz0189_-="
 CHANNEL_CHARACTERS = ID_CHARACTERS + "@,.;:/"
-IDS = st.text(ID_CHARACTERS, min_size=1, max_size=128)
+IDS = st.from_regex(r"[A-Za-z0-9_-]{8,64}={0,2}", fullmatch=True)
 CHANNELS = st.text(CHANNEL_CHARACTERS, min_size=1, max_size=200)
 
 

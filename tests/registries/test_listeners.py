@@ -78,25 +78,25 @@ def test_a_broadcast_that_cannot_read_the_registry_sends_nothing(broadcast, sink
 
 def test_a_broadcast_whose_list_breaks_off_sends_to_those_it_read_and_says_so(broadcast, sink):
     with pytest.raises(RegistryError, match="it is away") as error:
-        broadcast(Away(["a=", "b="], ["c="]))
+        broadcast(Away(["connection-a=", "connection-b="], ["connection-c="]))
     assert error.value.result == {"sent": 3, "failed": 0, "stale": 0}
-    assert set(sink.received) == {"a=", "b=", "c="}
+    assert set(sink.received) == {"connection-a=", "connection-b=", "connection-c="}
 
 
 def test_a_registration_that_fails_is_reported(sink):
     with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Away()) as caster:
         with pytest.raises(RegistryError, match="it is away"):
-            caster.register_connection("a=")
+            caster.register_connection("connection-a=")
         with pytest.raises(RegistryError, match="it is away"):
-            caster.unregister_connection("a=")
+            caster.unregister_connection("connection-a=")
 
 
 def test_a_stale_connection_that_cannot_be_removed_spoils_nothing(sink, caplog):
     class Half(Away):
         def pages(self, channel):
-            return iter([["gone=", "here="]])
+            return iter([["connection-gone=", "connection-here="]])
 
-    sink.gone.add("gone=")
+    sink.gone.add("connection-gone=")
     with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Half()) as caster:
         assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1}
     assert "could not be removed: it is away" in caplog.text

@@ -94,8 +94,8 @@ def one_sent_one_hung(server, until):
     async def start(caster):
         before = len(server.requests)
         server.script = lambda connection_id, attempt: "200" if len(server.requests) == before + 1 else "hang"
-        await caster.register_connection("a=")
-        await caster.register_connection("b=")
+        await caster.register_connection("connection-a=")
+        await caster.register_connection("connection-b=")
         task = asyncio.create_task(caster.broadcast("admin", "event", {}))
         await until(lambda: len(server.requests) == before + 2)
         return task

@@ -32,7 +32,7 @@ async def test_what_a_timeout_cut_off_is_known_by_its_cause(one_by_one, one_sent
             task = asyncio.current_task()
             hung.add_done_callback(lambda _: timeout.reschedule(0.0))
             assert task is not hung
-            await one_by_one.send_to_connection("c=", "admin", "event", {})
+            await one_by_one.send_to_connection("connection-c=", "admin", "event", {})
 
     hung = await one_sent_one_hung(one_by_one)
     cut_off = asyncio.create_task(run_into_timeout())
@@ -53,7 +53,7 @@ async def test_a_task_group_that_fails_stops_its_broadcasts(make, server, until)
 
     async def run_both():
         async with asyncio.TaskGroup() as group:
-            sending.append(group.create_task(caster.send_to_connection("a=", "admin", "event", {})))
+            sending.append(group.create_task(caster.send_to_connection("connection-a=", "admin", "event", {})))
             group.create_task(fail_when_it_is_under_way())
 
     caster, sending = make(timeout=3600.0, deadline=3600.0), []
@@ -66,7 +66,7 @@ async def test_a_task_group_that_fails_stops_its_broadcasts(make, server, until)
 
 
 async def test_one_that_is_cancelled_while_the_registry_is_read_has_sent_nothing(make, slow_registry, server, until):
-    registry = slow_registry(None, ["a="])
+    registry = slow_registry(None, ["connection-a="])
     task = asyncio.create_task(make(registry=registry).broadcast("slow", "event", {}))
     await until(registry.waiting.is_set)
     task.cancel()
@@ -77,7 +77,7 @@ async def test_one_that_is_cancelled_while_the_registry_is_read_has_sent_nothing
 
 
 async def test_one_whose_registry_is_slow_does_not_wait_for_it_when_it_is_cancelled(make, slow_registry, server, until):
-    registry = slow_registry(["a="], ["b="])
+    registry = slow_registry(["connection-a="], ["connection-b="])
     task = asyncio.create_task(make(registry=registry).broadcast("slow", "event", {}))
     await until(lambda: registry.waiting.is_set() and server.requests)
     task.cancel()
@@ -85,14 +85,14 @@ async def test_one_whose_registry_is_slow_does_not_wait_for_it_when_it_is_cancel
         await task
     assert not registry.go_on.is_set()
     assert caught.value.result.sent + caught.value.result.failed == 1
-    assert server.attempts["b="] == 0
+    assert server.attempts["connection-b="] == 0
 
 
 async def test_others_go_on_when_one_is_cancelled(make, one_sent_one_hung, server, until):
     caster = make(concurrency=1, timeout=60.0, deadline=60.0)
     task = await one_sent_one_hung(caster)
-    other = asyncio.create_task(caster.send_to_connection("c=", "admin", "event", {}))
-    await until(lambda: server.attempts["c="])
+    other = asyncio.create_task(caster.send_to_connection("connection-c=", "admin", "event", {}))
+    await until(lambda: server.attempts["connection-c="])
     task.cancel()
     await asyncio.wait([task])
     assert not other.done()
@@ -107,7 +107,7 @@ async def test_others_go_on_when_one_is_cancelled(make, one_sent_one_hung, serve
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 async def test_a_question_about_one_connection_can_be_cancelled(make, server, until, sender):
     server.script = lambda connection_id, attempt: "hang"
-    task = asyncio.create_task(make(sender=sender, timeout=0.3).get_connection("a="))
+    task = asyncio.create_task(make(sender=sender, timeout=0.3).get_connection("connection-a="))
     await until(lambda: server.requests)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

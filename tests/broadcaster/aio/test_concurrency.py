@@ -21,11 +21,11 @@ async def test_a_slow_client_of_one_broadcast_delays_no_other(make, one_sent_one
 
 
 async def test_a_slow_registry_of_one_broadcast_delays_no_other(make, slow_registry, until):
-    registry = slow_registry(["a="], ["b="], ["c="])
+    registry = slow_registry(["connection-a="], ["connection-b="], ["connection-c="])
     caster = make(registry=registry)
     slow = asyncio.create_task(caster.broadcast("slow", "event", {}))
     await until(registry.waiting.is_set)
-    await caster.register_connection("d=")
+    await caster.register_connection("connection-d=")
     for _ in range(20):
         assert (await caster.broadcast("admin", "event", {})) == {"sent": 1, "failed": 0, "stale": 0}
     assert not slow.done()
@@ -38,10 +38,10 @@ async def test_a_broadcast_to_one_does_not_wait_for_one_to_many(make, server, un
     caster = make(rate=rate)
     server.answer_after = 0.02
     for number in range(400):
-        await caster.register_connection(f"id{number}=", channels=["many"])
+        await caster.register_connection(f"connection-id{number}=", channels=["many"])
     many = asyncio.create_task(caster.broadcast("many", "event", {}))
     await until(lambda: len(server.requests) >= 10)
-    assert (await caster.send_to_connection("a=", "admin", "event", {})).sent == 1
+    assert (await caster.send_to_connection("connection-a=", "admin", "event", {})).sent == 1
     assert len(server.requests) < 300
     assert not many.done()
     assert (await many) == {"sent": 400, "failed": 0, "stale": 0}
@@ -50,7 +50,7 @@ async def test_a_broadcast_to_one_does_not_wait_for_one_to_many(make, server, un
 async def test_many_at_once_each_reach_everybody_once(make, server):
     caster = make()
     for number in range(15):
-        await caster.register_connection(f"id{number}=")
+        await caster.register_connection(f"connection-id{number}=")
     results = await asyncio.gather(*(caster.broadcast("admin", "event", number) for number in range(60)))
     assert results == [{"sent": 15, "failed": 0, "stale": 0}] * 60
     for bodies in server.bodies.values():
@@ -60,7 +60,7 @@ async def test_many_at_once_each_reach_everybody_once(make, server):
 async def test_what_one_caller_sends_in_turn_arrives_in_turn(make, server):
     caster = make()
     for number in range(10):
-        await caster.register_connection(f"id{number}=")
+        await caster.register_connection(f"connection-id{number}=")
     for number in range(20):
         await caster.broadcast("admin", "event", number)
     for bodies in server.bodies.values():
@@ -68,7 +68,7 @@ async def test_what_one_caller_sends_in_turn_arrives_in_turn(make, server):
 
 
 async def test_a_registry_that_fails_in_the_middle_is_an_error_with_the_result(make, slow_registry):
-    registry = slow_registry(["a="], RegistryError("the registry is away"))
+    registry = slow_registry(["connection-a="], RegistryError("the registry is away"))
     registry.go_on.set()
     with pytest.raises(RegistryError, match="is away") as caught:
         await make(registry=registry).broadcast("slow", "event", {})
@@ -84,7 +84,7 @@ async def test_a_registry_that_fails_at_once_is_an_error_and_nothing_is_sent(mak
 
 
 async def test_after_the_deadline_those_on_pages_that_come_late_count_as_failed(make, slow_registry, server, until):
-    registry = slow_registry(["a="], ["b=", "c="], ["d="])
+    registry = slow_registry(["connection-a="], ["connection-b=", "connection-c="], ["connection-d="])
     task = asyncio.create_task(make(registry=registry, deadline=1.0).broadcast("slow", "event", {}))
     await asyncio.sleep(1.2)
     registry.go_on.set()
@@ -99,7 +99,7 @@ async def test_the_event_loop_goes_on_while_the_registry_blocks(make):
             assert released.wait(30)
 
     released = threading.Event()
-    registering = asyncio.create_task(make(registry=Blocking()).register_connection("a="))
+    registering = asyncio.create_task(make(registry=Blocking()).register_connection("connection-a="))
     await asyncio.sleep(0.05)
     assert not registering.done()
     released.set()

@@ -23,7 +23,7 @@ def test_one_serves_two_event_loops_in_turn(make, server):
     caster = make()
 
     async def use():
-        await caster.register_connection("a=")
+        await caster.register_connection("connection-a=")
         return await caster.broadcast("admin", "event", {})
 
     assert asyncio.run(use()) == asyncio.run(use()) == {"sent": 1, "failed": 0, "stale": 0}
@@ -34,7 +34,7 @@ def test_one_serves_two_event_loops_at_once(make, server):
     caster, results = make(), []
 
     async def use(name):
-        await caster.register_connection(f"{name}=", channels=[name])
+        await caster.register_connection(f"connection-{name}=", channels=[name])
         for _ in range(20):
             results.append(await caster.broadcast(name, "event", {}))
 
@@ -51,7 +51,7 @@ def test_a_loop_that_ends_in_the_middle_stops_its_broadcast(make, server, until)
     caster = make(timeout=3600.0, deadline=3600.0)
 
     async def leave():
-        await caster.register_connection("a=")
+        await caster.register_connection("connection-a=")
         task = asyncio.create_task(caster.broadcast("admin", "event", {}))
         await until(lambda: server.requests)
         assert not task.done()
@@ -69,7 +69,7 @@ def test_a_loop_that_is_thrown_away_in_the_middle_stops_its_broadcast(make, serv
     server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
     caster = make(timeout=3600.0, deadline=3600.0)
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(caster.register_connection("a="))
+    loop.run_until_complete(caster.register_connection("connection-a="))
     coroutine = caster.broadcast("admin", "event", {})
     task = loop.create_task(coroutine)
     while not server.requests:
@@ -82,7 +82,7 @@ def test_a_loop_that_is_thrown_away_in_the_middle_stops_its_broadcast(make, serv
 
 async def test_closing_waits_for_what_is_under_way(either, server, until):
     server.answer_after = 0.1
-    await either.register_connection("a=")
+    await either.register_connection("connection-a=")
     task = asyncio.create_task(either.broadcast("admin", "event", {}))
     await until(lambda: server.open_now)
     await either.close()
@@ -96,12 +96,12 @@ async def test_a_closed_one_says_so(make):
     await caster.close()
     for use in (
         lambda: caster.broadcast("a", "b", {}),
-        lambda: caster.register_connection("a="),
-        lambda: caster.unregister_connection("a="),
-        lambda: caster.authorize_subscription("a=", "b"),
-        lambda: caster.send_to_connection("a=", "a", "b", {}),
-        lambda: caster.disconnect_connection("a="),
-        lambda: caster.get_connection("a="),
+        lambda: caster.register_connection("connection-a="),
+        lambda: caster.unregister_connection("connection-a="),
+        lambda: caster.authorize_subscription("connection-a=", "b"),
+        lambda: caster.send_to_connection("connection-a=", "a", "b", {}),
+        lambda: caster.disconnect_connection("connection-a="),
+        lambda: caster.get_connection("connection-a="),
     ):
         with pytest.raises(ClosedError, match="AsyncBroadcaster"):
             await use()
@@ -109,7 +109,7 @@ async def test_a_closed_one_says_so(make):
 
 async def test_after_the_context_nothing_is_left(server, our_threads, until):
     async with AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
-        await caster.register_connection("a=")
+        await caster.register_connection("connection-a=")
         await caster.broadcast("admin", "event", {})
         assert our_threads() == {"broadcaster-worker", "broadcaster-registry"}
     await until(lambda: not our_threads() and server.open_now == 0)
@@ -143,7 +143,7 @@ async def test_an_error_in_closing_reaches_whoever_closes():
 async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, our_threads, until):
     caster = make()
     caster._carrier._worker._idle_seconds = 0.05
-    await caster.register_connection("a=")
+    await caster.register_connection("connection-a=")
     for _ in range(2):
         assert (await caster.broadcast("admin", "event", {})).sent == 1
         await until(lambda: "broadcaster-worker" not in our_threads())
@@ -153,7 +153,7 @@ async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, ou
 async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_threads, until):
     caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1")
     caster._carrier._worker._idle_seconds = 0.05
-    await caster.register_connection("a=")
+    await caster.register_connection("connection-a=")
     await caster.broadcast("admin", "event", {})
     del caster
     await until(lambda: gc.collect() is not None and not our_threads() and server.open_now == 0)
@@ -161,7 +161,7 @@ async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_th
 
 async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_another(make, server):
     caster = make()
-    await caster.register_connection("a=")
+    await caster.register_connection("connection-a=")
     engine_reactor = caster._carrier._worker._make_reactor
 
     def break_down():
@@ -177,13 +177,13 @@ async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_a
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files where Linux lists them")
 async def test_nothing_leaks_over_many_broadcasts(make, server):
     caster = make()
-    server.script = lambda connection_id, attempt: "410" if connection_id.startswith("gone") else "200"
+    server.script = lambda connection_id, attempt: "410" if connection_id.startswith("connection-gone") else "200"
     for number in range(5):
-        await caster.register_connection(f"id{number}=")
+        await caster.register_connection(f"connection-id{number}=")
 
     async def use(times):
         for number in range(times):
-            await caster.register_connection(f"gone{number}=")
+            await caster.register_connection(f"connection-gone{number}=")
             results = await asyncio.gather(*(caster.broadcast("admin", "event", {}) for _ in range(3)))
             assert all(result.sent == 5 for result in results)
         gc.collect()
@@ -207,7 +207,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(make, server, sender):
     caster = make(sender=sender)
 
     async def use(name):
-        await caster.register_connection(f"{name}=", channels=[name])
+        await caster.register_connection(f"connection-{name}=", channels=[name])
         return (await caster.broadcast(name, "event", {})).sent
 
     async def use_and_close(name):
@@ -216,10 +216,10 @@ def test_a_forked_child_starts_a_worker_of_its_own(make, server, sender):
         return sent
 
     assert asyncio.run(use("a")) == 1
-    server.script = lambda connection_id, attempt: "hang" if (connection_id, attempt) == ("b=", 1) else "200"
+    server.script = lambda connection_id, attempt: "hang" if (connection_id, attempt) == ("connection-b=", 1) else "200"
     under_way = threading.Thread(target=asyncio.run, args=(use("b"),))  # until it is answered or has timed out
     under_way.start()
-    while not server.attempts["b="]:
+    while not server.attempts["connection-b="]:
         time.sleep(0.005)
     child = os.fork()
     if child == 0:
@@ -231,7 +231,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(make, server, sender):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     under_way.join()
     assert asyncio.run(use("a")) == 1
-    assert server.attempts == {"a=": 2, "b=": 2, "c=": 1}
+    assert server.attempts == {"connection-a=": 2, "connection-b=": 2, "connection-c=": 1}
 
 
 PROGRAM = """
@@ -240,7 +240,7 @@ from broadcaster.aio import AsyncBroadcaster
 
 async def main():
     caster = AsyncBroadcaster(endpoint_url=sys.argv[1], region="us-east-1", timeout=60, deadline=60)
-    await caster.register_connection("a=")
+    await caster.register_connection("connection-a=")
     print("sending", flush=True)
     print(await caster.broadcast("admin", "event", {}), flush=True)
 

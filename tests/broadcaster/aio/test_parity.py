@@ -84,7 +84,7 @@ async def test_the_two_faces_come_to_the_same_results(server, make, count):
     def run_sync():
         with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
             for number in range(count):
-                caster.register_connection(f"id{number}=")
+                caster.register_connection(f"connection-id{number}=")
             return caster.broadcast("admin", "event", {}), caster.broadcast("admin", "event", {})
 
     server.script = script
@@ -92,7 +92,7 @@ async def test_the_two_faces_come_to_the_same_results(server, make, count):
     server.attempts.clear()
     caster = make()
     for number in range(count):
-        await caster.register_connection(f"id{number}=")
+        await caster.register_connection(f"connection-id{number}=")
     results = await caster.broadcast("admin", "event", {}), await caster.broadcast("admin", "event", {})
     assert results == expected
     for result, same in zip(results, expected, strict=True):
@@ -104,24 +104,28 @@ async def test_one_connection_is_sent_to_looked_at_and_closed(either, server):
     server.body = json.dumps(
         {"connectedAt": "2026-11-22T10:00:00Z", "lastActiveAt": "2026-11-22T10:01:00Z", "identity": {"sourceIp": "::1"}}
     ).encode()
-    await either.register_connection("a=")
-    assert (await either.send_to_connection("a=", "admin", "ack", {"ok": True})) == {"sent": 1, "failed": 0, "stale": 0}
-    assert (await either.get_connection("a=")).source_ip == "::1"
-    assert await either.disconnect_connection("a=") is True
+    await either.register_connection("connection-a=")
+    assert (await either.send_to_connection("connection-a=", "admin", "ack", {"ok": True})) == {
+        "sent": 1,
+        "failed": 0,
+        "stale": 0,
+    }
+    assert (await either.get_connection("connection-a=")).source_ip == "::1"
+    assert await either.disconnect_connection("connection-a=") is True
     assert (await either.broadcast("admin", "event", {})) == {"sent": 0, "failed": 0, "stale": 0}
     server.script = lambda connection_id, attempt: "410"
-    assert await either.get_connection("a=") is None
-    assert await either.disconnect_connection("a=") is False
+    assert await either.get_connection("connection-a=") is None
+    assert await either.disconnect_connection("connection-a=") is False
     assert [method for method, *_ in server.requests] == ["POST", "GET", "DELETE", "GET", "DELETE"]
 
 
 async def test_connections_that_are_gone_have_left_the_registry_when_a_broadcast_returns(either, server):
-    server.script = lambda connection_id, attempt: "410" if connection_id == "gone=" else "200"
-    await either.register_connection("gone=")
-    await either.register_connection("here=", channels=["admin"])
+    server.script = lambda connection_id, attempt: "410" if connection_id == "connection-gone=" else "200"
+    await either.register_connection("connection-gone=")
+    await either.register_connection("connection-here=", channels=["admin"])
     assert (await either.broadcast_admin_event({})) == {"sent": 1, "failed": 0, "stale": 1}
     assert (await either.broadcast_admin_event({})) == {"sent": 1, "failed": 0, "stale": 0}
-    await either.unregister_connection("here=")
+    await either.unregister_connection("connection-here=")
     assert (await either.broadcast_admin_event({})) == {"sent": 0, "failed": 0, "stale": 0}
 
 
@@ -130,7 +134,7 @@ async def test_connections_that_are_gone_have_left_the_registry_when_a_broadcast
     [
         (lambda caster: caster.register_connection("a/b"), broadcaster.InvalidArgumentError),
         (lambda caster: caster.unregister_connection("a/b"), broadcaster.InvalidArgumentError),
-        (lambda caster: caster.authorize_subscription("a=", "admin"), ConfigurationError),
+        (lambda caster: caster.authorize_subscription("connection-a=", "admin"), ConfigurationError),
         (lambda caster: caster.broadcast("a b", "event", {}), broadcaster.InvalidArgumentError),
         (lambda caster: caster.broadcast("admin", "event", object()), broadcaster.MessageError),
         (lambda caster: caster.send_to_connection("a/b", "admin", "event", {}), broadcaster.InvalidArgumentError),
@@ -146,8 +150,8 @@ async def test_mistakes_are_the_same_errors(make, server, mistake, error):
 
 async def test_a_refusal_is_an_error_and_the_worker_serves_on(either, server):
     server.script = lambda connection_id, attempt: "403"
-    await either.register_connection("a=")
-    for ask in (either.broadcast("admin", "event", {}), either.get_connection("a=")):
+    await either.register_connection("connection-a=")
+    for ask in (either.broadcast("admin", "event", {}), either.get_connection("connection-a=")):
         with pytest.raises(RefusedError, match="answered HTTP 403"):
             await ask
     server.script = lambda connection_id, attempt: "200"
@@ -161,7 +165,7 @@ async def test_without_credentials_nothing_is_sent_and_it_says_so(make, monkeypa
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     caster = make()
     assert (await caster.broadcast("admin", "event", {})).sent == 0
-    await caster.register_connection("a=")
+    await caster.register_connection("connection-a=")
     with pytest.raises(ConfigurationError, match="no AWS credentials found"):
         await caster.broadcast("admin", "event", {})
 
@@ -185,21 +189,26 @@ async def test_the_example_in_the_documentation_runs(server, monkeypatch):
 async def test_the_functions_use_a_default_of_their_own(server):
     with pytest.raises(ConfigurationError, match="call its init_broadcaster"):
         await aio.broadcast_admin_event({})
-    first = aio.init_broadcaster(endpoint_url=server.endpoint.url, region="us-east-1", secret="sesame")
+    first = aio.init_broadcaster(
+        endpoint_url=server.endpoint.url, region="us-east-1", secret="0123456789abcdef0123456789abcdef"
+    )
     assert (
-        await aio.init_broadcaster(endpoint_url=server.endpoint.url, region="us-east-1", secret="sesame") is not first
+        await aio.init_broadcaster(
+            endpoint_url=server.endpoint.url, region="us-east-1", secret="0123456789abcdef0123456789abcdef"
+        )
+        is not first
     )
     with pytest.raises(ClosedError):
-        await first.register_connection("a=")
-    await aio.register_connection("a=", channels=["admin"])
-    await aio.register_connection("b=")
-    await aio.unregister_connection("b=")
-    assert len(await aio.authorize_subscription("a=", "admin")) == 64
+        await first.register_connection("connection-a=")
+    await aio.register_connection("connection-a=", channels=["admin"])
+    await aio.register_connection("connection-b=")
+    await aio.unregister_connection("connection-b=")
+    assert len(await aio.authorize_subscription("connection-a=", "admin")) == 64
     assert (await aio.broadcast_admin_event({"type": "run_started"})) == {"sent": 1, "failed": 0, "stale": 0}
     assert (await aio.broadcast("logs", "log", {})) == {"sent": 0, "failed": 0, "stale": 0}
-    assert (await aio.send_to_connection("a=", "admin", "ack", {})).sent == 1
+    assert (await aio.send_to_connection("connection-a=", "admin", "ack", {})).sent == 1
     server.script = lambda connection_id, attempt: "410"
-    assert await aio.get_connection("a=") is None
-    assert await aio.disconnect_connection("a=") is False
+    assert await aio.get_connection("connection-a=") is None
+    assert await aio.disconnect_connection("connection-a=") is False
     await aio.close_broadcaster()
     await aio.close_broadcaster()

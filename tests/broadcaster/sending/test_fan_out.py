@@ -132,6 +132,17 @@ def test_a_passing_fault_is_tried_again_later_and_then_failed(status):
     assert result.failures[0].status == (None if status == "lost" else status)
 
 
+def test_an_id_that_api_gateway_calls_invalid_is_stale_and_not_posted_to_in_every_broadcast():
+    plan = fan_out([["never-an-id", "L0SM9cOFvHcCIhw="]])
+    for connection_id in (plan.take(0.0), plan.take(0.0)):
+        wrong = connection_id == "never-an-id"
+        headers = {"x-amzn-errortype": "BadRequestException"}
+        body = b'{"message": "Invalid connectionId: never-an-id", "connectionId": "never-an-id"}'
+        tell(plan, connection_id, 400 if wrong else 200, 0.0, headers, body)
+    assert plan.result() == {"sent": 1, "failed": 0, "stale": 1}
+    assert plan.take_stale() == ["never-an-id"]
+
+
 @pytest.mark.parametrize("status", [400, 413, 409, 422])
 def test_other_errors_are_final(status):
     result, _, attempts = run(fan_out([["id="]]), lambda connection_id, attempt: status)
