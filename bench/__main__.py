@@ -7,6 +7,7 @@ from pathlib import Path
 # name: (module, what it tells)
 BENCHES = {
     "fan_out": ("fan_out", "CPU per message of this engine and of other ways to send; the default"),
+    "few": ("few", "CPU of a broadcast to nobody, 1, 5 and 50 viewers, with each registry, beside boto3"),
     "fresh": ("fresh", "import, first message, memory for 100,000 targets: processes that have just begun"),
     "profile": ("profile", "where the microseconds of one message go"),
     "lag": ("event_loop_lag", "how long an asyncio application's loop is held up while a broadcast goes out"),

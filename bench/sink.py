@@ -1,10 +1,14 @@
 """The server that the benches send to: nginx on loopback, with TLS, answering at once or after 10 ms.
 
+It also stands in for DynamoDB with canned answers: a Query for the channel `viewers-5` finds five connections, one for
+any other finds none.
+
 nginx itself cannot answer late (`limit_req` spaces requests out, which is less than 10 ms for a slow sender), so its
 `echo` module from Debian does it, with a timer of nginx's own.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -16,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trustme
+
+from . import message
 
 PACKAGES = "nginx libnginx-mod-http-echo wrk openssl"
 HOW_TO_GET = f"they are Debian packages: apt-get install {PACKAGES}"
@@ -31,6 +37,10 @@ error_log stderr warn;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
+    map $request_body $items {{
+        default '{{"Items":[],"Count":0,"ScannedCount":0}}';
+        {items}
+    }}
     keepalive_requests 1000000000;
     keepalive_timeout 300s;
     client_body_buffer_size 32k;
@@ -46,10 +56,15 @@ http {{
         location /now/ {{ return 200; }}
         location /later/ {{ echo_sleep 0.01; echo_exec @now; }}
         location @now {{ return 200; }}
+        location = / {{ echo_read_request_body; echo_exec @items; }}
+        location @items {{ default_type application/x-amz-json-1.0; return 200 $items; }}
         location /status {{ stub_status; }}
     }}
 }}
 """
+
+
+VIEWERS = (0, 1, 5, 50)  # of the channels `viewers-0`, `viewers-1` …
 
 
 class Sink:
@@ -97,7 +112,7 @@ def running(folder: Path) -> Iterator[Sink]:
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
     certificate = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
     certificate.write_to_path(str(folder / "server.pem"))
-    (folder / "nginx.conf").write_text(_CONFIGURATION.format(port=port, echo_module=_ECHO_MODULE))
+    (folder / "nginx.conf").write_text(_CONFIGURATION.format(port=port, echo_module=_ECHO_MODULE, items=_items()))
     log = folder / "nginx.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -112,6 +127,16 @@ def running(folder: Path) -> Iterator[Sink]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _items() -> str:
+    """Return the answers to Queries, one line of nginx's configuration for each channel that somebody listens to."""
+    lines = []
+    for viewers in filter(None, VIEWERS):
+        rows = [{"sk": {"S": connection_id}} for connection_id in message.connection_ids(viewers)]
+        answer = json.dumps({"Items": rows, "Count": viewers, "ScannedCount": viewers}, separators=(",", ":"))
+        lines.append(f"'~viewers-{viewers}\"' '{answer}';")
+    return "\n        ".join(lines)
 
 
 def pin(*, last: bool) -> None:

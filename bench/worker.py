@@ -18,14 +18,14 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         body, ids = message.body(order["size"]), message.connection_ids(order["count"])
-        cpu, wall = _cpu(), time.perf_counter()
+        cpu_before, wall_before = cpu(), time.perf_counter()
         sender.send(order["stage"], body, ids)
-        cpu, wall = _cpu() - cpu, time.perf_counter() - wall
-        print(json.dumps({"cpu": cpu, "wall": wall, "messages": len(ids)}), flush=True)
+        cost = {"cpu": cpu() - cpu_before, "wall": time.perf_counter() - wall_before}
+        print(json.dumps({**cost, "messages": len(ids)}), flush=True)
     sender.close()
 
 
-def _cpu() -> float:
+def cpu() -> float:
     """Return the user and system time of this process and all its threads, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
