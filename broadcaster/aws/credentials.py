@@ -16,17 +16,35 @@ TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
-# botocore reads the older name first.
-_TOKEN_VARIABLES = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
+# Keys win over a profile in botocore too, but it insists that a profile which is named exists.
+# Of the two names of the token botocore reads the older one first.
+_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+)
 
 
 class CredentialSource:
-    """Reads the credentials anew each time it is asked, so that a refresh is honoured. Thread-safe."""
+    """Reads the credentials anew each time it is asked, so that a refresh is honoured. Thread-safe and fork-safe.
+
+    As long as they are the same it returns the same object.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
-        self._lock = allocate_lock()
+        self._look_up, self._names = _raw(environ)
+        self._seen: tuple[object, ...] | None = None  # what the variables were when they were read last
+        self._kept: Credentials | None = None  # what that made
         self._botocore: Any = None  # botocore's credentials object, which refreshes itself
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with a free lock: at first, and in a forked child, whose copy another thread may have held."""
+        self._lock = allocate_lock()
 
     def read(self, *, anew: bool = False) -> Credentials:
         """Return the credentials to sign with now.
@@ -39,17 +57,24 @@ class CredentialSource:
         Raises:
             ConfigurationError: there are none, or they cannot be read.
         """
-        return self._from_environment() or self._from_botocore(anew=anew)
+        seen = tuple(map(self._look_up, self._names))
+        if seen == self._seen and self._kept is not None:
+            return self._kept
+        found = self._from_environment()
+        if found is None:
+            return self._from_botocore(anew=anew)
+        self._kept, self._seen = found, seen
+        return found
 
     def _from_environment(self) -> Credentials | None:
-        # Keys win over a profile in botocore too, but it insists that a profile which is named exists.
-        access_key = self._environ.get("AWS_ACCESS_KEY_ID")
-        if not access_key or "AWS_PROFILE" in self._environ or "AWS_DEFAULT_PROFILE" in self._environ:
+        access_key, secret_key, old_token, token, *profiles = map(self._environ.get, _VARIABLES)
+        if not access_key or any(profile is not None for profile in profiles):
             return None
-        secret_key = self._environ.get("AWS_SECRET_ACCESS_KEY")
         if not secret_key:
             raise ConfigurationError("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not; set both or neither")
-        return Credentials(access_key, secret_key, next(filter(None, map(self._environ.get, _TOKEN_VARIABLES)), None))
+        for name in _VARIABLES[:4]:
+            _check(self._environ.get(name), f"the variable {name}")
+        return Credentials(access_key, secret_key, old_token or token or None)
 
     def _from_botocore(self, *, anew: bool) -> Credentials:
         try:
@@ -66,11 +91,48 @@ class CredentialSource:
                     self._botocore = botocore.session.Session().get_credentials()
                 found = self._botocore
             frozen = found.get_frozen_credentials() if found else None
-        except botocore.exceptions.BotoCoreError as error:
-            raise ConfigurationError(f"the AWS credentials cannot be read: {error}") from error
+        except Exception as error:
+            # Profiles, roles, SSO, web identities, processes and plug-ins each fail in a way of their own.
+            raise ConfigurationError(f"the AWS credentials cannot be read: {_explain(error)}") from error
         if frozen is None or not frozen.access_key:
             raise ConfigurationError(
                 "no AWS credentials found; attach the stack's backend policy to the role that this runs as, or set "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for a local gateway, any values do), or AWS_PROFILE"
             )
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        for name, value in zip(("access key", "secret key", "session token"), credentials, strict=True):
+            _check(value, f"the {name} that boto3 finds ({getattr(found, 'method', 'unknown source')})")
+        return credentials
+
+
+def _raw(environ: Mapping[str, str]) -> "tuple[Any, tuple[Any, ...]]":
+    """Return how to look variables up without decoding them, and what they are called there.
+
+    `os.environ` encodes the name and decodes the value at each look, which for six of them costs more than signing.
+    """
+    data, encode = getattr(environ, "_data", None), getattr(environ, "encodekey", None)
+    if isinstance(data, dict) and callable(encode):
+        return data.get, tuple(map(encode, _VARIABLES))
+    return environ.get, _VARIABLES
+
+
+def _check(value: str | None, name: str) -> None:
+    """Refuse what would end a header early or could not be part of one; nothing of the value is shown."""
+    if value and not all("!" <= character <= "~" for character in value):
+        what = "a line break" if "\n" in value or "\r" in value else "a space, or a character beyond ASCII,"
+        raise ConfigurationError(
+            f"{name} has {what} in it, which no AWS key has; is it from a file or a Kubernetes secret made with `echo`? "
+            "Set it anew without (`echo -n`)"
+        )
+
+
+def _explain(error: Exception) -> str:
+    """Return an error's own words, without what they may repeat of a request."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's ClientError: AWS refused to hand out credentials
+        details = response.get("Error", {})
+        operation = getattr(error, "operation_name", "the request")
+        text = f"{operation} was refused with {details.get('Code', 'an error')}: {details.get('Message', '')}"
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())[:300]

@@ -13,19 +13,18 @@ import os
 import time
 import weakref
 from _thread import allocate_lock
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
 from ...aws.credentials import CredentialSource
 from ...endpoint import Endpoint
 from ...errors import ClosedError
 from ...results import BroadcastResult
-from ..fan_out import FanOut
 from ..pace import Pace
 from ..sender import Reply, Settings, to_reply
 from .addresses import Addresses
 from .links import MOST_IDLE_SECONDS
 from .reactor import Reactor
+from .signatures import Signatures, TaskSigner
 from .task import Task
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -34,6 +33,10 @@ if TYPE_CHECKING:
 
 # Loops kept for the next broadcast; more threads at once make theirs anew.
 _MOST_KEPT = 32
+
+
+def _forget(connection_ids: list[str]) -> None:
+    """Do nothing about connections that are gone: whoever asked about one alone sees it in the answer."""
 
 
 class Engine:
@@ -54,9 +57,10 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
+        self._url = endpoint.url
         self._settings = settings
         self._credentials = credentials or CredentialSource()
-        self._wall_clock = wall_clock
+        self._signatures = Signatures(endpoint, self._credentials, wall_clock)
         self._monotonic = monotonic
         self._context: ssl.SSLContext | None = None
         self._closed = False
@@ -113,7 +117,7 @@ class Engine:
         pages: Iterable[Sequence[str] | None],
         body: bytes,
         *,
-        on_stale: Callable[[list[str]], None] = lambda ids: None,
+        on_stale: Callable[[list[str]], None] = _forget,
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
     ) -> Task:
@@ -123,29 +127,18 @@ class Engine:
             pages: a page of None is one that is not there yet; call the reactor's `wake` when it is.
         """
         settings = self._settings
-        seconds = settings.deadline if deadline is None else deadline
-
-        def make_fan_out(renew: Callable[[str, Mapping[str, str]], bool]) -> FanOut:
-            return FanOut(
-                pages,
-                url=self._endpoint.url,
-                pace=self._pace,
-                deadline=self._monotonic() + seconds,
-                attempts=settings.attempts,
-                concurrency=settings.concurrency,
-                random=_random,
-                renew=renew,
-            )
-
         return Task(
-            make_fan_out,
             method,
+            pages,
             body,
-            endpoint=self._endpoint,
-            credentials=self._credentials,
+            signer=TaskSigner(self._signatures, method, body),
+            url=self._url,
+            pace=self._pace,
+            settings=settings,
+            deadline=self._monotonic() + (settings.deadline if deadline is None else deadline),
+            random=_random,
             on_stale=on_stale,
             stop=stop,
-            wall_clock=self._wall_clock,
         )
 
     def reactor(self) -> Reactor:
@@ -166,39 +159,43 @@ class Engine:
             raise ClosedError("this broadcaster was closed; make a new one")
         if task.fan_out.is_done:
             return  # nobody is connected, which is the usual case: no credentials, no sockets
-        with self._borrowed_reactor() as reactor:
-            reactor.run(task)
-        if task.error is not None:
-            raise task.error
-
-    @contextmanager
-    def _borrowed_reactor(self) -> Iterator[Reactor]:
-        with self._lock:
-            reactor = self._kept.pop() if self._kept else None
-        if reactor is None:
-            reactor = self.reactor()
-        else:
-            reactor.freshen()
+        reactor = self._borrow()
         try:
-            yield reactor
+            reactor.run(task)
         except BaseException:
             # Ctrl-C, say, at any point: nobody knows what its sockets were about to do.
             reactor.close()
             raise
         self._give_back(reactor)
+        if task.error is not None:
+            raise task.error
+
+    def _borrow(self) -> Reactor:
+        """Return a loop that is kept, or a new one."""
+        with self._lock:
+            reactor = self._kept.pop() if self._kept else None
+        if reactor is None:
+            return self.reactor()
+        try:
+            reactor.freshen()
+        except BaseException:
+            reactor.close()
+            raise
+        return reactor
 
     def _give_back(self, reactor: Reactor) -> None:
         """Keep the loop for the next broadcast; close those that nobody has needed for a while."""
-        oldest = self._monotonic() - MOST_IDLE_SECONDS
         with self._lock:
-            surplus = [kept for kept in self._kept if kept.last_used < oldest]
-            self._kept = [kept for kept in self._kept if kept.last_used >= oldest]
-            if self._closed or len(self._kept) >= _MOST_KEPT:
+            kept = self._kept
+            surplus = []
+            if kept and kept[0].last_used < self._monotonic() - MOST_IDLE_SECONDS:  # in the order of their last use
+                surplus.append(kept.pop(0))
+            if self._closed or len(kept) >= _MOST_KEPT:
                 surplus.append(reactor)
             else:
-                self._kept.append(reactor)
-        for kept in surplus:
-            kept.close()
+                kept.append(reactor)
+        for each in surplus:
+            each.close()
 
     def _tls_context(self) -> "ssl.SSLContext | None":
         if self._endpoint.scheme != "https":

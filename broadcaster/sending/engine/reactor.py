@@ -161,6 +161,10 @@ class Reactor:
         connection_id = task.fan_out.take(now)
         if connection_id is not None:
             self._post(link, task, connection_id, now)
+        elif task.fan_out.is_done:
+            # Here and not in the next look around, which costs a broadcast to a few as much as another message.
+            self._links.rest(link, now)
+            self._conclude(task, now)
         else:
             self._employ(link, now, self._tasks)
 
@@ -296,13 +300,22 @@ class Reactor:
                 fan_out.cannot_connect(reason)
             fan_out.give_up(now, self._abandon(task))
         if not fan_out.is_done:
-            task.refresh()
+            task.signer.refresh()
             while self._links.has_idle and (connection_id := fan_out.take(now)) is not None:
                 if (link := self._links.take_idle()) is not None:
                     self._post(link, task, connection_id, now)
         if fan_out.is_done:
             task.report_stale(all_of_them=True)
             self._finish(task, now)
+
+    def _conclude(self, task: Task, now: float) -> None:
+        """End a task that is done; if its stale connections cannot be reported, that is its error."""
+        try:
+            task.report_stale(all_of_them=True)
+        except Exception as error:
+            task.error = error
+        self._finish(task, now)
+        self._look_at = now  # a link is free: whoever waits for one may have it
 
     def _abandon(self, task: Task) -> list[str]:
         """Close the links on which requests of this task are under way; return whom they were about."""
