@@ -51,6 +51,7 @@ from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
 from .dynamodb_calls import Calls, Time, make_client
 from .dynamodb_rows import EVERYTHING, MAX_BATCH, SHARDS, Write
 from .merged import each_once
+from .rotation import next_place, pages_from
 
 # Requests at once where many connections are removed; each waits a few milliseconds for DynamoDB.
 _CONCURRENCY = 16
@@ -135,12 +136,16 @@ class DynamoDBRegistry:
             self._write(what, by_connection)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
-        """Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000.
+        """Yield who listens to `channel` or to everything, each once, in lists of at most 1,000.
 
         Strongly consistent. Holds two pages in memory however many there are. Costs two queries, and one more for each
         further 1,000 connections.
         """
-        return each_once(self._sorted_pages(channel), self._sorted_pages(EVERYTHING))
+
+        def read(*_: str) -> Iterator[list[str]]:
+            return each_once(self._sorted_pages(channel), self._sorted_pages(EVERYTHING))
+
+        return pages_from(next_place(), read, lambda place: "")
 
     def count(self) -> int:
         """Return the number of connections that have not expired.

@@ -7,6 +7,7 @@ from _thread import LockType, allocate_lock  # threading itself costs 4 ms to im
 from collections.abc import Callable, Collection, Iterator
 
 from . import ENTRY_LIFETIME, PAGE_SIZE
+from .rotation import next_place, rotated
 from .several_processes import sibling_sign, warn, worker_sign
 
 
@@ -67,10 +68,18 @@ class MemoryRegistry:
         """
         self._look_around()
         with self._lock:
+            members = self._members.get(channel)
+            if not members and not self._everything:
+                return
             now = self._clock()
-            everybody = self._everything | self._members.get(channel, set())
-            ids = [connection_id for connection_id in everybody if self._expires[connection_id] > now]
-            del everybody  # otherwise this generator would keep it for as long as the broadcast takes
+            expires = self._expires
+            ids = [each for each in self._everything if expires[each] > now]
+            if members:
+                ids += [each for each in members - self._everything if expires[each] > now]
+        ids = rotated(ids, next_place())
+        if 0 < len(ids) <= PAGE_SIZE:
+            yield ids
+            return
         for start in range(0, len(ids), PAGE_SIZE):
             yield ids[start : start + PAGE_SIZE]
 

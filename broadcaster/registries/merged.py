@@ -1,40 +1,43 @@
-"""Two sorted lists of ids as one, each id once, without holding either in memory."""
+"""Sorted lists of ids as one, each id once, without holding any of them in memory."""
 
 from collections.abc import Iterable, Iterator
 
 from . import PAGE_SIZE
 
 
-def each_once(left: Iterable[list[str]], right: Iterable[list[str]], *, size: int = PAGE_SIZE) -> Iterator[list[str]]:
-    """Yield the ids of both, sorted, each once, in non-empty lists of at most `size`.
+def each_once(*lists: Iterable[list[str]], size: int = PAGE_SIZE) -> Iterator[list[str]]:
+    """Yield the ids of all lists, sorted, each once, in non-empty lists of at most `size`.
 
-    Holds one page of either at a time. Where one of the two is empty the pages of the other pass through.
+    Holds one page of each at a time. What only one of the lists still has passes through as it is.
 
     Args:
-        left: pages of sorted ids, no id twice; the pages may be empty.
-        right: the same.
+        lists: each the pages of sorted ids, no id twice in a list; the pages may be empty.
+        size: of all pages that are yielded but the last.
     """
-    lefts, rights = iter(left), iter(right)
-    a, b = _next_page(lefts), _next_page(rights)
+    heads = [(page, source) for source in map(iter, lists) if (page := _next_page(source))]
     ready: list[str] = []
-    while a and b:
-        # Everything up to the smaller of the two last ids can be ordered now.
-        bound = min(a[-1], b[-1])
-        from_a, a = _split(a, bound)
-        from_b, b = _split(b, bound)
-        ready += sorted({*from_a, *from_b})
-        a = a or _next_page(lefts)
-        b = b or _next_page(rights)
+    while len(heads) > 1:
+        # Everything up to the smallest of the last ids can be ordered now.
+        bound = min([page[-1] for page, _ in heads])
+        new: set[str] = set()
+        rest = []
+        for page, source in heads:
+            taken, left = _split(page, bound)
+            new.update(taken)
+            if left or (left := _next_page(source)):
+                rest.append((left, source))
+        heads = rest
+        ready += sorted(new)
         while len(ready) >= size:
             yield ready[:size]
             del ready[:size]
-    rest, source = (a, lefts) if a else (b, rights)
-    while rest:
-        ready += rest
-        while len(ready) >= size:
-            yield ready[:size]
-            del ready[:size]
-        rest = _next_page(source)
+    for page, source in heads:
+        while page:
+            ready = ready + page if ready else page
+            while len(ready) >= size:
+                yield ready[:size]
+                ready = ready[size:]
+            page = _next_page(source)
     if ready:
         yield ready
 
@@ -47,6 +50,8 @@ def _next_page(pages: Iterator[list[str]]) -> list[str]:
 
 
 def _split(page: list[str], bound: str) -> tuple[list[str], list[str]]:
+    if page[-1] <= bound:
+        return page, []
     from bisect import bisect_right
 
     at = bisect_right(page, bound)

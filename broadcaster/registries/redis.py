@@ -7,13 +7,14 @@ the server is told in `redis_keys`. Round trips and commands of each operation:
 |---|---|---|
 | `add` | 1 | one script for the connection, one for each channel, one for the number of connections |
 | `remove` | 3 for each 1,000 ids | one for each id; two for each channel that has some of them; one for each id again |
-| `pages` | 2 and 1 more for each further 1,000 ids | as many scripts |
+| `pages` | 1; of more than 1,000 ids 3, and 1 more for each further 1,000 | as many scripts |
 | `count` | 1 | 1 |
 """
 
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ConfigurationError, RegistryError
@@ -21,6 +22,7 @@ from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
 from .merged import each_once
 from .redis_keys import EVERYTHING, Keys
 from .redis_url import RedisTarget, parse_redis_url
+from .rotation import next_place, pages_from
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -38,6 +40,7 @@ RETRIES = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.8  # seconds, at most; random below that
 
 _BATCH = 1_000  # connection ids
+_PAGE_DIGEST = sha1(redis_keys.PAGE.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisRegistry:
@@ -68,7 +71,7 @@ class RedisRegistry:
         self._keys = Keys(prefix or (target and target.prefix) or DEFAULT_PREFIX)
         self._name = str(target or type(server).__name__)
         self._clock = clock
-        self._errors = _errors()
+        self._errors, self._unknown_script = _errors()
 
     def __repr__(self) -> str:
         return f"RedisRegistry({self._name!r})"
@@ -103,11 +106,12 @@ class RedisRegistry:
             self._remove(ids[start : start + _BATCH])
 
     def pages(self, channel: str) -> Iterator[list[str]]:
-        """Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000.
+        """Yield who listens to `channel` or to everything, each once, in lists of at most 1,000.
 
-        Holds two pages in memory however many there are. One round trip for each page.
+        Holds a few pages in memory however many there are. Up to 1,000 are one round trip.
         """
-        return each_once(self._sorted_pages(channel), self._sorted_pages(EVERYTHING))
+        lists = [self._keys.channel(channel), self._keys.channel(EVERYTHING)]
+        return pages_from(next_place(), partial(self._read, lists), partial(self._find, lists))
 
     def count(self) -> int:
         """Return the number of connections that have not expired."""
@@ -144,19 +148,45 @@ class RedisRegistry:
             ],
         )
 
-    def _sorted_pages(self, channel: str) -> Iterator[list[str]]:
-        keys = self._keys.channel(channel)
-        start = "-"
-        while True:
-            arguments = (self._clock(), start, PAGE_SIZE, redis_keys.PURGE_PER_PAGE)
-            [(dropped, page)] = self._run("list the connections", [_script(redis_keys.PAGE, keys, *arguments)])
-            if int(dropped) >= redis_keys.PURGE_PER_PAGE:
-                continue  # there may be more that have expired, in this page too
-            page = [_text(connection_id) for connection_id in page]
+    def _read(self, lists: list[tuple[str, str]], after: str, until: str) -> Iterator[list[str]]:
+        """Yield the sorted pages of all lists as one, beginning with the first page of each in one round trip."""
+        first_pages = self._pages(lists, after, until)
+        return each_once(*[self._rest(*each, until) for each in zip(lists, first_pages, strict=True)])
+
+    def _rest(self, keys: tuple[str, str], page: list[str], until: str) -> Iterator[list[str]]:
+        yield page
+        while len(page) == PAGE_SIZE:
+            [page] = self._pages([keys], page[-1], until)
             yield page
-            if len(page) < PAGE_SIZE:
-                return
-            start = f"({page[-1]}"
+
+    def _pages(self, lists: list[tuple[str, str]], after: str, until: str) -> list[list[str]]:
+        """Return a page of each list."""
+        bounds = f"({after}" if after else "-", f"[{until}" if until else "+"
+        while True:
+            pages = self._ask_for_pages(lists, repr(self._clock()), *bounds)
+            if None not in pages:
+                return [_text(page).split("\n") if page else [] for page in pages]
+
+    def _ask_for_pages(self, lists: list[tuple[str, str]], *arguments: str) -> list[Any]:
+        what = "list the connections"
+        if self._is_cluster():
+            return [page for [page] in self._run(what, [_script(redis_keys.PAGE, keys, *arguments) for keys in lists])]
+        # One command, not a pipeline of one, which costs redis-py more; this is done for every event.
+        rest = (2 * len(lists), *[key for keys in lists for key in keys], *arguments)
+        try:
+            ask: Callable[..., list[Any]] = self._connected().execute_command
+            try:
+                return ask("EVALSHA", _PAGE_DIGEST, *rest)
+            except self._unknown_script:
+                return ask("EVAL", redis_keys.PAGE, *rest)
+        except self._errors as error:
+            raise self._failed(what, error) from error
+
+    def _find(self, lists: list[tuple[str, str]], place: float) -> str:
+        """Return the id at this place of the longest list."""
+        scripts = [_script(redis_keys.AT_PLACE, keys[:1], place) for keys in lists]
+        sizes_and_ids = self._run("list the connections", scripts)
+        return _text(max(sizes_and_ids, key=lambda answer: int(answer[0]))[1])
 
     def _run(self, what: str, commands: list[tuple[Any, ...]]) -> list[Any]:
         """Send all commands at once and return their answers.
@@ -172,9 +202,15 @@ class RedisRegistry:
                     pipeline.execute_command(*command)
                 return pipeline.execute()
         except self._errors as error:
-            # What redis-py puts before this names the whole command.
-            reason = str(error).rpartition("of pipeline caused error: ")[2]
-            raise RegistryError(f"{self!r} could not {what}: {reason}") from error
+            raise self._failed(what, error) from error
+
+    def _failed(self, what: str, error: Exception) -> RegistryError:
+        # What redis-py puts before this names the whole command.
+        reason = str(error).rpartition("of pipeline caused error: ")[2]
+        return RegistryError(f"{self!r} could not {what}: {reason}")
+
+    def _is_cluster(self) -> bool:
+        return hasattr(self._connected(), "get_nodes")
 
     def _connected(self) -> "Client":
         client = self._clients.get("client")
@@ -196,14 +232,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def _errors() -> tuple[tuple[type[Exception], ...], type[Exception]]:
+    """Return what redis-py raises when something goes wrong, and what when a script has to be sent first."""
     try:
-        from redis.exceptions import RedisClusterException, RedisError
+        from redis.exceptions import NoScriptError, RedisClusterException, RedisError
     except ImportError as error:
         raise ConfigurationError(
             'a Redis registry needs redis-py, which is not installed; pip install "apigw-broadcaster[redis]"'
         ) from error
-    return RedisError, RedisClusterException, OSError
+    return (RedisError, RedisClusterException, OSError), NoScriptError
 
 
 def _connect(target: RedisTarget) -> "Client":

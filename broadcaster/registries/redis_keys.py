@@ -18,6 +18,7 @@ a minute beyond the last entry in it.
 from typing import Final
 
 from ..errors import ConfigurationError
+from . import PAGE_SIZE
 
 EVERYTHING: Final = "*"  # among channel names; no channel can have this name
 
@@ -102,13 +103,31 @@ live_at_least(KEYS[1], ARGV[1])
 """
 )
 
-# KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id"), ids in a page, how many to drop at most
-# Returns how many were dropped, and a page. If that is as many as allowed there may be more, and some in the page.
+# KEYS: the ids and the expiry of a list, and so on for more lists. ARGV: now, where to start ("-" or "(id"), where to
+# end ("+" or "[id"). Returns a page of each list: ids with line breaks between them, because the reading of one text
+# costs the caller a tenth of what a thousand cost. Nothing in place of a page means: ask again, more have expired than
+# are dropped at once.
 PAGE: Final = """
-local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])
-if #expired > 0 then
-    redis.call('ZREM', KEYS[1], unpack(expired))
-    redis.call('ZREM', KEYS[2], unpack(expired))
+local pages = {}
+for list = 1, #KEYS, 2 do
+    local ids, expiry = KEYS[list], KEYS[list + 1]
+    local expired = redis.call('ZRANGEBYSCORE', expiry, '-inf', ARGV[1], 'LIMIT', 0, PURGE_PER_PAGE)
+    if #expired > 0 then
+        redis.call('ZREM', ids, unpack(expired))
+        redis.call('ZREM', expiry, unpack(expired))
+    end
+    if #expired < PURGE_PER_PAGE then
+        pages[#pages + 1] = table.concat(redis.call('ZRANGEBYLEX', ids, ARGV[2], ARGV[3], 'LIMIT', 0, PAGE_SIZE), '\\n')
+    else
+        pages[#pages + 1] = false
+    end
 end
-return {#expired, redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], '+', 'LIMIT', 0, ARGV[3])}
+return pages
+""".replace("PURGE_PER_PAGE", str(PURGE_PER_PAGE)).replace("PAGE_SIZE", str(PAGE_SIZE))
+
+# KEYS: ids. ARGV: a share of the list, 0 to less than 1. Returns how many there are, and the id at that place.
+AT_PLACE: Final = """
+local size = redis.call('ZCARD', KEYS[1])
+local at = math.floor(size * tonumber(ARGV[1]))
+return {size, redis.call('ZRANGE', KEYS[1], at, at)[1] or ''}
 """
