@@ -21,7 +21,7 @@ def main() -> int:
         # Importing the constructs takes seconds; a wrong setting is told without them.
         from stacks.websocket_stack import WebSocketStack
 
-        WebSocketStack(app, settings)
+        WebSocketStack(app, settings.name, settings=settings)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from aws_cdk import aws_apigateway
 from aws_cdk import aws_apigatewayv2 as apigateway
 from constructs import Construct
 
-from stacks.log_groups import passing_log_group
+from .log_groups import log_group_with_retention
 
 # Variables of the API Gateway developer guide, "Monitor WebSocket API execution". The format must have the request id.
 # Neither messages nor query strings: a token may be in them.
@@ -39,7 +39,7 @@ class AccessLog(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, days: int) -> None:
         super().__init__(scope, construct_id)
-        self._destination = apigateway.LogGroupLogDestination(passing_log_group(self, "Log", days=days))
+        self._destination = apigateway.LogGroupLogDestination(log_group_with_retention(self, "Log", days=days))
 
     @property
     def destination(self) -> apigateway.IAccessLogDestination:

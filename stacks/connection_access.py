@@ -5,8 +5,8 @@ from __future__ import annotations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.findings import accept_wildcard
-from stacks.gateway import Gateway
+from .findings import accept_wildcard
+from .gateway import Gateway
 
 
 class HandlerAccess(Construct):

@@ -9,10 +9,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
-from stacks.access_log import AccessLog
-from stacks.findings import accept_finding
-from stacks.settings import Settings
-from stacks.values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
+from .access_log import AccessLog
+from .findings import accept_finding
+from .settings import Settings
+from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
 
 # Why the routes need no authorizer, by how connections are registered and subscriptions authorized.
 _LOCKS = {

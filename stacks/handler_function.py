@@ -10,10 +10,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.findings import accept_finding
-from stacks.lambda_asset import lambda_code
-from stacks.log_groups import passing_log_group
-from stacks.settings import Settings
+from .findings import accept_finding
+from .lambda_asset import lambda_code
+from .log_groups import log_group_with_retention
+from .settings import Settings
 
 
 class HandlerFunction(Construct):
@@ -21,7 +21,7 @@ class HandlerFunction(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, project: Path) -> None:
         super().__init__(scope, construct_id)
-        log_group = passing_log_group(self, "Log", days=settings.log_retention_days)
+        log_group = log_group_with_retention(self, "Log", days=settings.log_retention_days)
         self.role = iam.Role(
             self,
             "Role",

@@ -10,7 +10,7 @@ import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
 
-from stacks.errors import AssetError
+from .errors import AssetError
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +37,7 @@ def source_files(project: Path = PROJECT) -> dict[str, Path]:
     Raises:
         AssetError: if the handler or one of the library's modules is missing.
     """
-    lambda_src = project / "lambda_src"
+    lambda_src = _lambda_src(project)
     files = {path.relative_to(lambda_src).as_posix(): path for path in sorted(lambda_src.rglob("*.py"))}
     files |= {f"broadcaster/{name}": project / "broadcaster" / name for name in BROADCASTER_MODULES}
     for path in [lambda_src / "handler.py", *files.values()]:
@@ -47,6 +47,11 @@ def source_files(project: Path = PROJECT) -> dict[str, Path]:
     return files
 
 
+def _lambda_src(project: Path) -> Path:
+    installed = Path(__file__).with_name("lambda_src")  # of the distribution, which has it beside this file
+    return installed if installed.is_dir() else project / "lambda_src"
+
+
 def lambda_code(project: Path = PROJECT) -> lambda_.Code:
     """Code for a function whose asset hash depends on the bundled files alone.
 
@@ -54,7 +59,7 @@ def lambda_code(project: Path = PROJECT) -> lambda_.Code:
         AssetError: see `source_files`.
     """
     return lambda_.Code.from_asset(
-        str(project / "lambda_src"),
+        str(_lambda_src(project)),
         asset_hash_type=AssetHashType.OUTPUT,
         bundling=BundlingOptions(
             image=DockerImage.from_registry("unused"),  # required by the CDK, never pulled: bundling locally succeeds

@@ -1,4 +1,4 @@
-"""Log groups that keep their lines for some days and go with the stack."""
+"""Log groups that keep their lines for some days and are removed with the stack."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 
-def passing_log_group(scope: Construct, construct_id: str, *, days: int) -> logs.LogGroup:
-    """A log group that CloudFormation names.
+def log_group_with_retention(scope: Construct, construct_id: str, *, days: int) -> logs.LogGroup:
+    """Make a log group, which CloudFormation names.
 
     With the customary name /aws/lambda/<function> the first deploy would fail in an account where a function of that
     name, made by hand, once left its log group behind.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, Stack
 
-from stacks.connection_access import BackendAccess
-from stacks.gateway import Gateway
-from stacks.gateway_registration import GatewayRegistration
+from .connection_access import BackendAccess
+from .gateway import Gateway
+from .gateway_registration import GatewayRegistration
 
 
 def add_outputs(

@@ -1,15 +1,16 @@
-"""Everything that differs between deployments, read from CDK context (`-c name=value`, or "context" in cdk.json)."""
+"""Everything that differs between deployments, from CDK context (`-c name=value`, cdk.json's "context") or Python."""
 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
-from stacks import values
-from stacks.errors import SettingsError
-from stacks.values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Read, Throttle
+from . import values
+from .errors import SettingsError
+from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Read, Throttle
 
 # Context that the CDK and its command line keep for themselves. Their other keys have a colon (`aws:cdk:…`, cached
 # look-ups) or start with @ (feature flags).
@@ -45,8 +46,7 @@ class Settings:
         Raises:
             SettingsError: for the first setting that is unknown or malformed, or that has no meaning beside another.
         """
-        hints = get_type_hints(cls, include_extras=True)
-        readers: dict[str, Read] = {name: hint.__metadata__[0] for name, hint in hints.items()}
+        readers = _readers()
         given: dict[str, Any] = {}
         for name, value in context.items():
             if name in readers:
@@ -54,25 +54,52 @@ class Settings:
             elif not _is_of_cdk(name):
                 raise SettingsError(_unknown(name, value, list(readers)))
         settings = cls(**given)
-        for name in given:
-            if name in DYNAMODB_ONLY and settings.registry != DYNAMODB:
+        settings._check_together({name: context[name] for name in given})
+        return settings
+
+    def __post_init__(self) -> None:
+        """Hold values that are given in Python to the rules of those that are given as text.
+
+        Raises:
+            SettingsError: as `from_context`.
+        """
+        readers = _readers()
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        for name, value in given.items():
+            object.__setattr__(self, name, _read(name, value, readers[name]))
+        self._check_together(given)
+
+    def _check_together(self, given: Mapping[str, object]) -> None:
+        for name, value in given.items():
+            if name in DYNAMODB_ONLY and self.registry != DYNAMODB:
                 # Not passed over: whoever asks for signatures must not believe to have them.
                 raise SettingsError(
-                    f"setting {name}={_shown(context[name])} means nothing with registry={settings.registry}, where "
+                    f"setting {name}={_shown(value)} means nothing with registry={self.registry}, where "
                     f"the backend registers connections; give registry={DYNAMODB} too, or leave it out"
                 )
-        if settings.public_channels and settings.auth == NO_AUTH:
+        if self.public_channels and self.auth == NO_AUTH:
             raise SettingsError(
-                f"setting public_channels={_shown(context['public_channels'])} means nothing with auth={NO_AUTH}, "
+                f"setting public_channels={_shown(given['public_channels'])} means nothing with auth={NO_AUTH}, "
                 "where every channel is public; leave one of them out"
             )
-        return settings
+
+
+@functools.cache
+def _readers() -> dict[str, Read]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
 def _read(name: str, value: object, read: Read) -> Any:
     if isinstance(value, bool):
         text = str(value).lower()
-    elif isinstance(value, list):  # in cdk.json; on the command line lists are written with commas
+    elif isinstance(value, Throttle):
+        text = f"{value.rate}/{value.burst}"
+    elif isinstance(value, (list, tuple)):  # in cdk.json or Python; on the command line lists are written with commas
         text = ",".join(map(str, value))
     else:
         text = str(value)
@@ -93,5 +120,5 @@ def _unknown(name: str, value: object, known: list[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = repr(",".join(map(str, value)) if isinstance(value, tuple) else value)
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

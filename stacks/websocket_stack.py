@@ -4,29 +4,52 @@ the outputs."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.connection_access import BackendAccess, HandlerAccess
-from stacks.gateway import Gateway
-from stacks.gateway_registration import GatewayRegistration
-from stacks.handler_function import HandlerFunction
-from stacks.lambda_asset import PROJECT
-from stacks.outputs import add_outputs
-from stacks.settings import Settings
-from stacks.values import BACKEND
+from .connection_access import BackendAccess, HandlerAccess
+from .gateway import Gateway
+from .gateway_registration import GatewayRegistration
+from .handler_function import HandlerFunction
+from .lambda_asset import PROJECT
+from .outputs import add_outputs
+from .settings import Settings
+from .values import BACKEND
 
 
 class WebSocketStack(Stack):
-    """A deployment, named by its settings. It belongs to no account or region until it is deployed."""
+    """A deployment as its settings describe it, in an app of this project or of anybody else.
 
-    def __init__(self, scope: Construct, settings: Settings, *, project: Path = PROJECT) -> None:
+    What else a CDK stack takes (`env`, `tags`, `termination_protection`, …) is passed on. Without `env` it belongs to
+    no account or region until it is deployed.
+
+    Attributes:
+        gateway: the API and its stage.
+        function: the Lambda behind the routes.
+        backend_policy: what the backend may do; `role.add_managed_policy(stack.backend_policy)` gives it to a role.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings | None = None,
+        project: Path = PROJECT,
+        **stack_properties: Any,
+    ) -> None:
         # analytics_reporting would add a resource to the template that has nothing to do with this system.
-        super().__init__(scope, settings.name, analytics_reporting=False)
+        super().__init__(scope, construct_id, **{"analytics_reporting": False} | stack_properties)
+        settings = settings or Settings()
         handler = HandlerFunction(self, "Handler", settings=settings, project=project)
         gateway = Gateway(self, "Gateway", settings=settings, function=handler.function)
         backend_access = BackendAccess(self, "BackendAccess", gateway=gateway)
+        self.gateway = gateway
+        self.function = handler.function
+        self.backend_policy: iam.ManagedPolicy = backend_access.policy
         if settings.allowed_origins:
             handler.function.add_environment("ALLOWED_ORIGINS", ",".join(settings.allowed_origins))
         registration = None

@@ -7,8 +7,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 USE = """
 from broadcaster import broadcast_admin_event, init_broadcaster, register_connection, unregister_connection
@@ -35,17 +33,11 @@ def run(*command, cwd):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
-    return next(folder.glob("apigw_broadcaster-*.whl"))
-
-
 def test_the_wheel_is_typed_and_holds_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"broadcaster/py.typed", "local_gateway/py.typed"} <= set(names)
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"broadcaster", "local_gateway"}
+    packages = {"broadcaster", "broadcaster_stacks", "local_gateway"}
+    assert {f"{package}/py.typed" for package in packages} <= set(names)
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == packages
 
 
 def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):

@@ -44,7 +44,8 @@ def template_path(cdk_context: dict[str, Any], tmp_path_factory: pytest.TempPath
             context=cdk_context | settings,
             builtin_cloud_formation_validation=False,
         )
-        stack = WebSocketStack(app, Settings.from_context(app.node.get_all_context()), project=project)
+        settings_read = Settings.from_context(app.node.get_all_context())
+        stack = WebSocketStack(app, settings_read.name, settings=settings_read, project=project)
         return Path(app.synth().get_stack_artifact(stack.artifact_id).template_full_path)
 
     return synthesize

@@ -37,7 +37,8 @@ def nag_report(cdk_context, tmp_path):
     def check(**settings: str) -> dict:
         context = cdk_context | {"@aws-cdk/core:validateAgainstDefaultRules": True}  # else they only warn
         app = App(outdir=str(tmp_path), context=context)
-        WebSocketStack(app, Settings.from_context(settings))
+        settings_read = Settings.from_context(settings)
+        WebSocketStack(app, settings_read.name, settings=settings_read)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         app.synth()  # raises if a finding is not accepted
         [report] = json.loads((tmp_path / "validation-report.json").read_text("utf-8"))["pluginReports"]

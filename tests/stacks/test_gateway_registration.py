@@ -131,9 +131,8 @@ def test_whoever_opens_every_channel_is_told_at_synthesis_what_that_means(settin
     from stacks.settings import Settings
     from stacks.websocket_stack import WebSocketStack
 
-    stack = WebSocketStack(
-        App(builtin_cloud_formation_validation=False), Settings.from_context({"registry": "dynamodb", **settings})
-    )
+    app = App(builtin_cloud_formation_validation=False)
+    stack = WebSocketStack(app, "Stack", settings=Settings.from_context({"registry": "dynamodb", **settings}))
     meaning = Match.string_like_regexp("whoever knows the WebSocket URL can subscribe to every channel and hear every")
     assert len(Annotations.from_stack(stack).find_warning("*", meaning)) == warnings
 

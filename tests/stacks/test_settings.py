@@ -77,6 +77,17 @@ def test_a_value_about_the_table_or_the_signatures_is_read_beside_registry_dynam
             Settings.from_context({name: text, **others})
 
 
+def test_values_in_python_are_held_to_the_same_rules():
+    given = Settings(memory=512, registry="dynamodb", public_channels=("news",), throttle=Throttle(0.5, 1))
+    assert given == Settings.from_context(
+        {"memory": "512", "registry": "dynamodb", "public_channels": "news", "throttle": "0.5/1"}
+    )
+    with pytest.raises(SettingsError, match=r"^setting memory=12 is no whole number of MB"):
+        Settings(memory=12)
+    with pytest.raises(SettingsError, match=r"^setting keep_table=True means nothing with registry=backend"):
+        Settings(keep_table=True)
+
+
 def test_public_channels_beside_an_open_door_are_refused():
     with pytest.raises(SettingsError, match=r"^setting public_channels='news' means nothing with auth=none"):
         Settings.from_context({"registry": "dynamodb", "auth": "none", "public_channels": "news"})
