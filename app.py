@@ -8,7 +8,15 @@ def main() -> int:
     # The Node that is running is fine for this project, and jsii's banner of twelve lines would bury what is wrong with
     # a setting. Set before the CDK is imported, which is when jsii starts Node.
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
-    from aws_cdk import App
+    try:
+        from aws_cdk import App
+    except ModuleNotFoundError:
+        print(
+            f"error: {sys.executable} has no aws-cdk-lib; run `python3 dev.py synth` once, which makes .venv, or "
+            "install requirements.txt into the active environment",
+            file=sys.stderr,
+        )
+        return 1
 
     from stacks.errors import StackError
     from stacks.settings import Settings
