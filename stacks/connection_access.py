@@ -7,6 +7,7 @@ from constructs import Construct
 
 from .findings import accept_wildcard
 from .gateway import Gateway
+from .settings import Settings
 
 
 class HandlerAccess(Construct):
@@ -25,9 +26,12 @@ class BackendAccess(Construct):
     """A managed policy to attach to whatever role or user the backend has.
 
     It allows what the library does with one connection: send to it (POST), look at it (GET) and close it (DELETE).
+
+    Roles and users in the settings are attached to it by CloudFormation, which detaches them before it removes the
+    policy. It cannot remove one that anybody else has attached.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, gateway: Gateway) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, gateway: Gateway) -> None:
         super().__init__(scope, construct_id)
         arns = [_connections_arn(gateway, verb) for verb in ("POST", "GET", "DELETE")]
         # Without a name of its own, so that two regions of one account, which share IAM, can both have the stack.
@@ -36,6 +40,8 @@ class BackendAccess(Construct):
             "Policy",
             description=f"Send to, look at and close connections of {gateway.api.web_socket_api_name}",
             statements=[_grant(arns)],
+            roles=[iam.Role.from_role_name(self, f"Role-{name}", name) for name in settings.backend_role],
+            users=[iam.User.from_user_name(self, f"User-{name}", name) for name in settings.backend_user],
         )
         _accept_wildcards(self.policy, arns)
 

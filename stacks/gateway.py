@@ -10,6 +10,7 @@ from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
 from .access_log import AccessLog
+from .custom_domain import CustomDomain
 from .findings import accept_finding
 from .settings import Settings
 from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
@@ -29,7 +30,12 @@ _LOCKS = {
 
 
 class Gateway(Construct):
-    """The API and its stage. Every change is deployed at once."""
+    """The API and its stage, and the custom domain if there is one. Every change is deployed at once.
+
+    Attributes:
+        url: where browsers connect.
+        connections_url: where the backend posts: `@connections` below this URL.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, function: lambda_.IFunction) -> None:
         super().__init__(scope, construct_id)
@@ -39,7 +45,11 @@ class Gateway(Construct):
             api_name=settings.name,
             description=settings.description,
             route_selection_expression="$request.body.action",
+            ip_address_type=apigateway.IpAddressType.DUAL_STACK if settings.ipv6 else None,
         )
+        if not settings.default_endpoint:
+            # The construct has no property for it.
+            cast(apigateway.CfnApi, self.api.node.default_child).disable_execute_api_endpoint = True
         lock = _LOCKS[settings.registry, settings.auth]
         self._add_route("$connect", function, lock)
         self._add_route("$disconnect", function, lock)
@@ -61,6 +71,12 @@ class Gateway(Construct):
                 "Access logs are a setting, because in an account without a CloudWatch role for API Gateway they make "
                 "the deployment fail. The function logs every event itself.",
             )
+        self.url: str = self.stage.url
+        self.connections_url: str = self.stage.callback_url
+        self.domain = None
+        if settings.domain:
+            self.domain = CustomDomain(self, "Domain", settings=settings, api=self.api, stage=self.stage)
+            self.url, self.connections_url = f"wss://{settings.domain}", f"https://{settings.domain}"
 
     def _add_route(self, key: str, function: lambda_.IFunction, lock: str, *, return_response: bool = False) -> None:
         # An integration object of its own for each route: up to aws-cdk-lib 2.269 a shared one gave only the first

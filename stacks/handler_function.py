@@ -21,7 +21,7 @@ class HandlerFunction(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, project: Path) -> None:
         super().__init__(scope, construct_id)
-        log_group = log_group_with_retention(self, "Log", days=settings.log_retention_days)
+        self.log_group = log_group_with_retention(self, "Log", days=settings.log_retention_days)
         self.role = iam.Role(
             self,
             "Role",
@@ -33,7 +33,7 @@ class HandlerFunction(Construct):
                     statements=[
                         iam.PolicyStatement(
                             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                            resources=[log_group.log_group_arn],
+                            resources=[self.log_group.log_group_arn],
                         )
                     ]
                 )
@@ -49,8 +49,9 @@ class HandlerFunction(Construct):
             code=lambda_code(project),
             memory_size=settings.memory,
             timeout=Duration.seconds(settings.timeout),
+            reserved_concurrent_executions=settings.concurrency,
             role=self.role,
-            log_group=log_group,
+            log_group=self.log_group,
         )
         accept_finding(
             self.function,

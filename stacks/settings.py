@@ -8,15 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
-from . import values
+from . import names, values
 from .errors import SettingsError
-from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Read, Throttle
+from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, USUAL_QUOTAS, Quotas, Read, Throttle
 
 # Context that the CDK and its command line keep for themselves. Their other keys have a colon (`aws:cdk:…`, cached
 # look-ups) or start with @ (feature flags).
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 
 DYNAMODB_ONLY = frozenset({"auth", "public_channels", "point_in_time_recovery", "keep_table"})
+
+# What means nothing without another setting, and what that one would be.
+NEEDS = {
+    "certificate": ("domain", "domain=ws.example.com"),
+    "zone": ("domain", "domain=ws.example.com"),
+    "default_endpoint": ("domain", "domain=ws.example.com"),
+    "daily_budget": ("monitoring", "monitoring=true"),
+    "quotas": ("monitoring", "monitoring=true"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,22 @@ class Settings:
     stage: Annotated[str, values.stage] = "production"
     memory: Annotated[int, values.memory] = 256
     timeout: Annotated[int, values.timeout] = 10
+    concurrency: Annotated[int | None, values.concurrency] = None
     log_retention_days: Annotated[int, values.retention] = 14
     access_logs: Annotated[bool, values.flag] = False
     throttle: Annotated[Throttle | None, values.throttle] = None
     allowed_origins: Annotated[tuple[str, ...], values.allowed_origins] = ()  # all
+    backend_role: Annotated[tuple[str, ...], names.iam_names] = ()
+    backend_user: Annotated[tuple[str, ...], names.iam_names] = ()
+    permissions_boundary: Annotated[str, names.permissions_boundary] = ""
+    ipv6: Annotated[bool, values.flag] = False
+    domain: Annotated[str, names.domain] = ""
+    certificate: Annotated[str, names.certificate] = ""
+    zone: Annotated[str, names.zone] = ""
+    default_endpoint: Annotated[bool, values.flag] = True
+    monitoring: Annotated[bool | str, values.monitoring] = False  # or whom to mail
+    daily_budget: Annotated[float | None, values.daily_budget] = None
+    quotas: Annotated[Quotas, values.quotas] = USUAL_QUOTAS
     registry: Annotated[str, values.registry] = BACKEND
     # The rest is about the table and the signatures that registry=dynamodb brings along.
     auth: Annotated[str, values.auth] = SIGNATURE
@@ -81,6 +102,17 @@ class Settings:
                     f"setting {name}={_shown(value)} means nothing with registry={self.registry}, where "
                     f"the backend registers connections; give registry={DYNAMODB} too, or leave it out"
                 )
+            if name in NEEDS and not getattr(self, NEEDS[name][0]):
+                needed, example = NEEDS[name]
+                raise SettingsError(
+                    f"setting {name}={_shown(value)} means nothing without {needed}; give {example} too, or leave it "
+                    "out"
+                )
+        if self.domain and not self.certificate:
+            raise SettingsError(
+                f"setting domain={self.domain!r} needs a certificate for that name; give "
+                "certificate=arn:aws:acm:… too, of one in the region of the stack"
+            )
         if self.public_channels and self.auth == NO_AUTH:
             raise SettingsError(
                 f"setting public_channels={_shown(given['public_channels'])} means nothing with auth={NO_AUTH}, "
@@ -97,8 +129,8 @@ def _readers() -> dict[str, Read]:
 def _read(name: str, value: object, read: Read) -> Any:
     if isinstance(value, bool):
         text = str(value).lower()
-    elif isinstance(value, Throttle):
-        text = f"{value.rate}/{value.burst}"
+    elif isinstance(value, (Quotas, Throttle)):
+        text = "/".join(map(str, value))
     elif isinstance(value, (list, tuple)):  # in cdk.json or Python; on the command line lists are written with commas
         text = ",".join(map(str, value))
     else:

@@ -19,6 +19,10 @@ LEAST_MEMORY, MOST_MEMORY = 128, 10_240
 # Seconds. API Gateway stops waiting for an integration after 29 s (quotas of WebSocket APIs, not adjustable), so a
 # function that runs longer works for nobody.
 LONGEST_TIMEOUT = 29
+# Invocations at once. A new account has ten, an older one 1,000; AWS raises it to "tens of thousands" (Lambda quotas).
+MOST_CONCURRENCY = 100_000
+# Characters of a mail address; RFC 5321, section 4.5.3.1.3, without the angle brackets.
+LONGEST_ADDRESS = 254
 # CloudWatch Logs API reference, PutRetentionPolicy. "Never" is not offered: logs that nobody deletes are a bill.
 # fmt: off
 RETENTION_DAYS = (
@@ -36,6 +40,17 @@ BACKEND, DYNAMODB = "backend", "dynamodb"
 SIGNATURE, NO_AUTH = "signature", "none"
 
 
+class Quotas(NamedTuple):
+    """What the account takes a second in this region: requests of any kind, and new connections."""
+
+    requests: int
+    connections: int
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html; thirteen newer regions have 2,500 requests.
+USUAL_QUOTAS = Quotas(10_000, 500)
+
+
 class Throttle(NamedTuple):
     """How many messages and handshakes the stage takes: `rate` a second, and `burst` at once."""
 
@@ -46,7 +61,7 @@ class Throttle(NamedTuple):
 Read = Callable[[str], Any]
 
 
-def _matching(pattern: str, wrong: str, right: str) -> Read:
+def matching(pattern: str, wrong: str, right: str) -> Read:
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text, re.ASCII | re.DOTALL):
             raise ValueError(f"{wrong}; give {right}")
@@ -86,23 +101,48 @@ def throttle(text: str) -> Throttle:
     return Throttle(float(found[1]), int(found[2]))
 
 
-name = _matching(
+def quotas(text: str) -> Quotas:
+    found = re.fullmatch("([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text)
+    if not found:
+        raise ValueError(
+            "is no pair of requests a second and new connections a second; give both as the account has them, e.g. "
+            "2500/500"
+        )
+    return Quotas(int(found[1]), int(found[2]))
+
+
+def monitoring(text: str) -> bool | str:
+    if text in ("true", "false"):
+        return text == "true"
+    if len(text) > LONGEST_ADDRESS or not re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", text):
+        raise ValueError("is neither true nor false nor a mail address; give one, e.g. ops@example.com")
+    return text
+
+
+def daily_budget(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", text) or not float(text):
+        raise ValueError("is no amount of US dollars a day; give one above zero, e.g. 5 or 0.50")
+    return float(text)
+
+
+name = matching(
     rf"(?=.{{1,{LONGEST_NAME}}}$)[A-Za-z](-?[A-Za-z0-9])*",
     "is no name for a stack, an API and a function",
     f"1 to {LONGEST_NAME} letters, digits and single hyphens, a letter first, e.g. clearstar-websocket",
 )
-description = _matching(
+description = matching(
     rf".{{1,{LONGEST_DESCRIPTION}}}",
     "is empty or too long to describe the API",
     f"1 to {LONGEST_DESCRIPTION} characters",
 )
-stage = _matching(
+stage = matching(
     rf"[A-Za-z0-9_-]{{1,{LONGEST_STAGE}}}",
     "is no stage name",
     f"the bare name, 1 to {LONGEST_STAGE} letters, digits, hyphens and underscores, e.g. production",
 )
 memory = _number("MB", LEAST_MEMORY, MOST_MEMORY, 256)
 timeout = _number("seconds", 1, LONGEST_TIMEOUT, 10)
+concurrency = _number("invocations at once", 1, MOST_CONCURRENCY, 20)
 
 
 def registry(text: str) -> str:
@@ -138,11 +178,14 @@ def public_channels(text: str) -> tuple[str, ...]:
 def allowed_origins(text: str) -> tuple[str, ...]:
     origins = tuple(text.split(","))
     for origin in origins:
-        found = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?", origin)
+        # A star stands for one label of the host, and never for a whole registered name or its top-level domain.
+        host = r"\*(?:\.[a-z0-9-]+){2,}|[a-z0-9.-]+|\[[0-9a-f:.]+\]"
+        found = re.fullmatch(rf"(https?)://({host})(?::([1-9][0-9]{{0,4}}))?", origin)
         if not found or found[3] == {"http": "80", "https": "443"}[found[1]]:
             raise ValueError(
                 f"has {_shown(origin)} in it; give origins as browsers send them, in small letters, without the usual "
-                "port and without a slash at the end, e.g. https://app.example.com,http://localhost:3000"
+                "port and without a slash at the end, or with a star for the first of several labels, e.g. "
+                "https://app.example.com,https://*.preview.example.com,http://localhost:3000"
             )
     return _within(origins)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import PermissionsBoundary, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -15,6 +15,7 @@ from .gateway import Gateway
 from .gateway_registration import GatewayRegistration
 from .handler_function import HandlerFunction
 from .lambda_asset import PROJECT
+from .monitoring import Monitoring
 from .outputs import add_outputs
 from .settings import Settings
 from .values import BACKEND
@@ -41,17 +42,23 @@ class WebSocketStack(Stack):
         project: Path = PROJECT,
         **stack_properties: Any,
     ) -> None:
-        # analytics_reporting would add a resource to the template that has nothing to do with this system.
-        super().__init__(scope, construct_id, **{"analytics_reporting": False} | stack_properties)
         settings = settings or Settings()
+        # analytics_reporting would add a resource to the template that has nothing to do with this system.
+        ours: dict[str, Any] = {"analytics_reporting": False}
+        if settings.permissions_boundary:
+            ours["permissions_boundary"] = _boundary(settings.permissions_boundary)
+        super().__init__(scope, construct_id, **ours | stack_properties)
         handler = HandlerFunction(self, "Handler", settings=settings, project=project)
         gateway = Gateway(self, "Gateway", settings=settings, function=handler.function)
-        backend_access = BackendAccess(self, "BackendAccess", gateway=gateway)
+        backend_access = BackendAccess(self, "BackendAccess", settings=settings, gateway=gateway)
         self.gateway = gateway
         self.function = handler.function
         self.backend_policy: iam.ManagedPolicy = backend_access.policy
         if settings.allowed_origins:
             handler.function.add_environment("ALLOWED_ORIGINS", ",".join(settings.allowed_origins))
+        if not settings.default_endpoint:
+            # By itself the function posts to the API's own host name, which then no longer answers.
+            handler.function.add_environment("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", gateway.connections_url)
         registration = None
         if settings.registry == BACKEND:
             # Here the function tells subscribers their connection id; where it registers them, it posts to nobody.
@@ -61,4 +68,24 @@ class WebSocketStack(Stack):
                 self, "Registration", settings=settings, function=handler.function, role=handler.role
             )
             backend_access.policy.add_statements(*registration.access())
-        add_outputs(self, gateway=gateway, backend_access=backend_access, registration=registration)
+        monitoring = None
+        if settings.monitoring:
+            table = registration.table.table if registration else None
+            monitoring = Monitoring(
+                self, "Monitoring", settings=settings, gateway=gateway, function=handler.function, table=table
+            )
+        add_outputs(
+            self,
+            gateway=gateway,
+            handler=handler,
+            backend_access=backend_access,
+            registration=registration,
+            monitoring=monitoring,
+        )
+
+
+def _boundary(policy: str) -> PermissionsBoundary:
+    """The CDK's own aspect, which every role of the stack gets."""
+    if policy.startswith("arn:"):
+        return PermissionsBoundary.from_arn(policy)
+    return PermissionsBoundary.from_name(policy)

@@ -56,9 +56,10 @@ def lambda_environment(
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
-        # sdkref/latest/guide/feature-ss-endpoints.html: AWS's own way to send one service's calls elsewhere.
-        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": management_url,
         **function.environment,
+        # sdkref/latest/guide/feature-ss-endpoints.html: AWS's own way to send one service's calls elsewhere. Also where
+        # the function has been told of a custom domain: here its connections are behind this address.
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": management_url,
         **extra,
     }
 

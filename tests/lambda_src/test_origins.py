@@ -67,6 +67,31 @@ def test_every_other_origin_is_refused(handshake: Callable[..., Any], origin: st
     assert handshake({"Origin": origin}) == 403
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://pr-17.preview.example.com", 200),
+        (OURS, 200),
+        ("https://a.b.preview.example.com", 403),
+        ("https://.preview.example.com", 403),
+        ("https://preview.example.com", 403),
+        ("http://pr-17.preview.example.com", 403),
+        ("https://pr-17.preview.example.com:8443", 403),
+        ("https://PR-17.preview.example.com", 403),
+        ("https://evil@pr.preview.example.com", 403),
+        ("https://evil.example/.preview.example.com", 403),
+        ("https://evilpreview.example.com", 403),
+        ("https://*.preview.example.com", 403),
+        ("https://p.preview.example.com.evil.example", 403),
+    ],
+)
+def test_a_star_stands_for_one_label_of_the_host(
+    handshake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, origin: str, status: int
+) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", f"https://*.preview.example.com,{OURS}")
+    assert handshake({"Origin": origin}) == status
+
+
 @pytest.mark.usefixtures("two_origins")
 @pytest.mark.parametrize(
     ("headers", "multi"),

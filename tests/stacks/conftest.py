@@ -79,6 +79,18 @@ def changed_template_path(template_path: Callable[..., Path]) -> Path:
         auth="none",
         point_in_time_recovery="true",
         keep_table="true",
+        concurrency="20",
+        backend_role="my-backend,other-backend",
+        backend_user="windows-server",
+        permissions_boundary="developer-boundary",
+        ipv6="true",
+        domain="ws.example.com",
+        certificate="arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+        zone="Z0123456789ABCDEFGHIJ",
+        default_endpoint="false",
+        monitoring="ops@example.com",
+        daily_budget="5",
+        quotas="2500/400",
     )
 
 

@@ -35,8 +35,9 @@ def run_app(project: Path, outdir: Path, context: dict[str, str]) -> subprocess.
         (
             {"aws:cdk:bundling-stacks": "", "memry": "512"},
             "error: setting memry='512' is unknown; did you mean memory? the settings are name, description, stage, "
-            "memory, timeout, log_retention_days, access_logs, throttle, allowed_origins, registry, auth, "
-            "public_channels, point_in_time_recovery, keep_table\n",
+            "memory, timeout, concurrency, log_retention_days, access_logs, throttle, allowed_origins, backend_role, "
+            "backend_user, permissions_boundary, ipv6, domain, certificate, zone, default_endpoint, monitoring, "
+            "daily_budget, quotas, registry, auth, public_channels, point_in_time_recovery, keep_table\n",
         ),
     ],
 )

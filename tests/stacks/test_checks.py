@@ -92,3 +92,24 @@ def test_with_access_logs_there_is_one_finding_less(nag_report):
     report = nag_report(access_logs="true", stage="other", name="other")
     assert report["violations"] == []
     assert "APIG1" not in {rule for rule, _construct in accepted(report)}
+
+
+def test_monitoring_and_a_custom_domain_bring_nothing_more_to_accept(nag_report):
+    certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    report = nag_report(
+        monitoring="ops@example.com",
+        daily_budget="5",
+        domain="ws.example.com",
+        certificate=certificate,
+        zone="Z0123456789ABCDEFGHIJ",
+        backend_role="my-backend",
+        permissions_boundary="developer-boundary",
+        concurrency="20",
+    )
+    assert report["violations"] == []
+    assert {path.split("/")[1] for _rule, path in accepted(report)} == {
+        "Handler",
+        "Gateway",
+        "HandlerAccess",
+        "BackendAccess",
+    }

@@ -101,6 +101,7 @@ def test_without_signatures_there_is_no_secret_and_the_function_is_told_so(chang
     assert properties(changed_template, "AWS::SecretsManager::Secret") == []
     assert environment(changed_template, properties) == {
         "ALLOWED_ORIGINS": "https://app.example.com,http://localhost:3000",
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "https://ws.example.com",
         "REGISTRY_TABLE": REGISTRY,
         "SUBSCRIPTION_AUTH": "none",
     }

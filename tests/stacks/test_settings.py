@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stacks.errors import SettingsError
 from stacks.settings import Settings
-from stacks.values import Throttle
+from stacks.values import Quotas, Throttle
 
 NAMES = list(Settings.__dataclass_fields__)
 
@@ -18,10 +18,22 @@ def test_without_context_the_settings_are_those_of_the_guide():
         stage="production",
         memory=256,
         timeout=10,
+        concurrency=None,
         log_retention_days=14,
         access_logs=False,
         throttle=None,
         allowed_origins=(),
+        backend_role=(),
+        backend_user=(),
+        permissions_boundary="",
+        ipv6=False,
+        domain="",
+        certificate="",
+        zone="",
+        default_endpoint=True,
+        monitoring=False,
+        daily_budget=None,
+        quotas=Quotas(10_000, 500),
         registry="backend",
         auth="signature",
         public_channels=(),
@@ -50,6 +62,16 @@ def test_without_context_the_settings_are_those_of_the_guide():
         ("allowed_origins", "http://localhost:3000,https://a.b", ("http://localhost:3000", "https://a.b")),
         ("allowed_origins", ["https://a.b", "https://c.d:8443"], ("https://a.b", "https://c.d:8443")),  # in cdk.json
         ("allowed_origins", "http://[::1]:3000", ("http://[::1]:3000",)),
+        ("allowed_origins", "https://*.preview.example.com:8443", ("https://*.preview.example.com:8443",)),
+        ("concurrency", "1", 1),
+        ("backend_role", "my-backend,other_role@x", ("my-backend", "other_role@x")),
+        ("backend_user", "windows-server", ("windows-server",)),
+        ("permissions_boundary", "developer-boundary", "developer-boundary"),
+        ("permissions_boundary", "arn:aws:iam::123456789012:policy/a/b", "arn:aws:iam::123456789012:policy/a/b"),
+        ("ipv6", "true", True),
+        ("monitoring", "true", True),
+        ("monitoring", "false", False),
+        ("monitoring", "ops@example.com", "ops@example.com"),
         ("registry", "backend", "backend"),
         ("registry", "dynamodb", "dynamodb"),
     ],
@@ -75,6 +97,28 @@ def test_a_value_about_the_table_or_the_signatures_is_read_beside_registry_dynam
     for others in ({}, {"registry": "backend"}):
         with pytest.raises(SettingsError, match=f"^setting {name}=.* means nothing with registry=backend, .*give reg"):
             Settings.from_context({name: text, **others})
+
+
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+DOMAIN = {"domain": "ws.example.com", "certificate": CERTIFICATE}
+
+
+@pytest.mark.parametrize(
+    ("others", "name", "text", "value"),
+    [
+        ({"certificate": CERTIFICATE}, "domain", "ws.example.com", "ws.example.com"),
+        ({"domain": "ws.example.com"}, "certificate", CERTIFICATE, CERTIFICATE),
+        (DOMAIN, "zone", "Z0123456789ABCDEFGHIJ", "Z0123456789ABCDEFGHIJ"),
+        (DOMAIN, "default_endpoint", "false", False),
+        ({"monitoring": "true"}, "daily_budget", "5", 5.0),
+        ({"monitoring": "ops@example.com"}, "daily_budget", "0.50", 0.5),
+        ({"monitoring": "true"}, "quotas", "2500/500", Quotas(2_500, 500)),
+    ],
+)
+def test_a_value_about_the_domain_or_the_alarms_is_read_beside_what_it_needs_alone(others, name, text, value):
+    assert getattr(Settings.from_context({name: text, **others}), name) == value
+    with pytest.raises(SettingsError, match=f"^setting {name}=.*(means nothing without|needs a cert).*; give .* too"):
+        Settings.from_context({name: text})
 
 
 def test_values_in_python_are_held_to_the_same_rules():
@@ -135,7 +179,35 @@ def test_public_channels_beside_an_open_door_are_refused():
         ("allowed_origins", "https://App.example.com", "small letters"),
         ("allowed_origins", "https://app.example.com:443", "without the usual port"),
         ("allowed_origins", "https://a.b, https://c.d", "has ' https://c.d' in it"),
-        ("allowed_origins", "https://*.example.com", "as browsers send them"),
+        ("allowed_origins", "https://*", "as browsers send them"),
+        ("allowed_origins", "https://*.com", "as browsers send them"),
+        ("allowed_origins", "https://*example.com", "as browsers send them"),
+        ("allowed_origins", "https://a.*.example.com", "a star for the first of several labels"),
+        ("allowed_origins", "https://*.*.example.com", "as browsers send them"),
+        ("concurrency", "0", "from 1 to 100000"),
+        ("concurrency", "some", "invocations at once"),
+        ("backend_role", "", "names in IAM"),
+        ("backend_role", "a, b", "has ' b' in it"),
+        ("backend_role", "arn:aws:iam::123456789012:role/my-backend", "the last part of the ARN"),
+        ("backend_user", "x" * 65, "e.g. my-backend"),
+        ("permissions_boundary", "arn:aws:iam::1:policy/a", "its name or ARN"),
+        ("permissions_boundary", "a b", "e.g. developer-boundary"),
+        ("ipv6", "yes", "true nor false"),
+        ("domain", "wss://ws.example.com", "without wss://"),
+        ("domain", "localhost", "e.g. ws.example.com"),
+        ("domain", "WS.example.com", "in small letters"),
+        ("domain", "*.example.com", "e.g. ws.example.com"),
+        ("domain", f"{'a' * 64}.example.com", "no host name"),
+        ("certificate", "arn:aws:iam::123456789012:server-certificate/x", "which ACM has in the region"),
+        ("zone", "example.com", "e.g. Z0123456789ABCDEFGHIJ"),
+        ("monitoring", "yes", "nor a mail address"),
+        ("monitoring", "a@b", "e.g. ops@example.com"),
+        ("monitoring", f"{'a' * 250}@b.de", "e.g. ops@example.com"),
+        ("daily_budget", "0", "above zero"),
+        ("daily_budget", "$5", "US dollars a day"),
+        ("daily_budget", "1e3", "e.g. 5 or 0.50"),
+        ("quotas", "10000", "give both as the account has them"),
+        ("quotas", "0/500", "e.g. 2500/500"),
         ("allowed_origins", "https://пример.рф", "as browsers send them"),
         ("allowed_origins", "https://a.b\n", "as browsers send them"),
     ],
@@ -147,7 +219,7 @@ def test_a_malformed_value_is_refused_with_its_name_itself_and_what_would_be_rig
     assert text.startswith(f"setting {name}={value!r}"[:60])
     assert right in text
     assert "\n" not in text
-    assert len(text) < 320
+    assert len(text) < 400
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 CONNECTIONS = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<GatewayApi>/production"
 HOST = "<GatewayApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>"
 
@@ -138,6 +142,7 @@ def test_the_outputs_tell_backend_and_front_end_what_they_need(default_template,
         "BackendPolicyArn": "<BackendAccessPolicy>",
         "NextPublicPusherKey": f"NEXT_PUBLIC_PUSHER_KEY=wss://{HOST}/production",
         "NextPublicPusherCluster": "NEXT_PUBLIC_PUSHER_CLUSTER=<AWS::Region>",
+        "LogGroupName": "<HandlerLog>",
     }
 
 
@@ -153,7 +158,27 @@ def test_every_setting_arrives(changed_template, properties, outputs):
     assert [group["RetentionInDays"] for group in log_groups] == [3, 3]
     [policy] = properties(changed_template, "AWS::IAM::ManagedPolicy")
     assert policy["PolicyDocument"]["Statement"][0]["Resource"][0].endswith("<GatewayApi>/test_1/POST/@connections/*")
-    assert outputs(changed_template)["WebSocketUrl"] == f"wss://{HOST}/test_1"
+    assert outputs(changed_template)["Stage"] == "test_1"
+    assert function["ReservedConcurrentExecutions"] == 20
+    assert api["IpAddressType"] == "dualstack"
+
+
+def test_named_roles_and_users_are_attached_to_the_policy_by_cloudformation(changed_template, properties):
+    # Which detaches them, too: a policy that somebody attached otherwise would stop the removal of the stack.
+    [policy] = properties(changed_template, "AWS::IAM::ManagedPolicy")
+    assert (policy["Roles"], policy["Users"]) == (["my-backend", "other-backend"], ["windows-server"])
+
+
+@pytest.mark.parametrize(
+    ("given", "arn"),
+    [
+        ("developer-boundary", "arn:<AWS::Partition>:iam::<AWS::AccountId>:policy/developer-boundary"),
+        ("arn:aws:iam::123456789012:policy/a", "arn:aws:iam::123456789012:policy/a"),
+    ],
+)
+def test_every_role_has_the_permissions_boundary(template_path, properties, given, arn):
+    template = json.loads(template_path(permissions_boundary=given).read_text("utf-8"))
+    assert {role["PermissionsBoundary"] for role in properties(template, "AWS::IAM::Role")} == {arn}
 
 
 def test_access_logs_go_to_a_group_of_their_own_with_the_request_id(changed_template, properties):
