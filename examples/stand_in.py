@@ -9,7 +9,8 @@ SUBSCRIPTION_SECRET=arn:…                                  empty where the sta
 BROADCASTER_REGISTRY=dynamodb://…?region=…                 for the backend's environment
 BROADCASTER_SECRET=arn:…
 
-It is moto, which checks no signature and forgets no expired row; what the real services refuse it may accept.
+It is moto, which checks no signature and forgets no expired row; what the real services refuse it may accept. Because
+it checks none, it answers AWS clients on this machine alone and no web page: the secret would be anybody's to read.
 """
 
 import argparse
@@ -17,26 +18,80 @@ import json
 import logging
 import secrets
 import sys
-import time
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 TABLE = "AWS::DynamoDB::Table"
 SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type of resource
+TARGETS = ("DynamoDB_20120810.", "secretsmanager.")  # how the X-Amz-Target of the two services begins
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
 
 
 class WrongAssembly(Exception):
     """What was given is no assembly with a table, in a sentence."""
 
 
+class ClientsOnly:
+    """Refuses with 403 what a web page may have sent, before moto sees it; a WSGI application around moto's.
+
+    A page of any site can send requests to a port of its visitor's machine, and moto allows each origin to read the
+    answers. A host name that the page's owner has pointed at 127.0.0.1 makes them requests of the same origin, which
+    have the foreign name in `Host`.
+    """
+
+    def __init__(self, application: Callable[[Environ, StartResponse], Iterable[bytes]]) -> None:
+        self._application = application
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        reason = self.find_reason(environ)
+        if reason is None:
+            return self._application(environ, without_cors(start_response))
+        text = json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
+        headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(text)))]
+        start_response("403 Forbidden", headers)
+        return [text]
+
+    @staticmethod
+    def find_reason(environ: Environ) -> str | None:
+        """Return why a request is refused, or None."""
+        port = environ["SERVER_PORT"]
+        if environ.get("HTTP_HOST") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            return f"the Host header is not 127.0.0.1:{port}; use the address that was printed"
+        if any(name in environ for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE")):
+            return "the request comes from a web page; only AWS clients are answered"
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"] != "/" or not target.startswith(TARGETS):
+            return "this is no call of DynamoDB or Secrets Manager: POST / with X-Amz-Target"
+        return None
+
+
+def without_cors(start_response: StartResponse) -> StartResponse:
+    """Take out what allows other origins to read an answer."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        kept = [header for header in headers if not header[0].lower().startswith("access-control-")]
+        return start_response(status, kept, *rest)
+
+    return start
+
+
 def find_resources(assembly: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return the stack's table and, if it has one, its secret: by type, each with a name and its properties."""
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for path in sorted(assembly.glob("*.template.json")):
-        for logical_id, resource in json.loads(path.read_text("utf-8"))["Resources"].items():
+        try:
+            template = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise WrongAssembly(f"{path} is not JSON; write it anew with: cdk synth -c registry=dynamodb") from None
+        for logical_id, resource in template["Resources"].items():
             if resource["Type"] in (TABLE, SECRET):
                 name = f"{path.name.removesuffix('.template.json')}-{logical_id}"
                 found[resource["Type"]] = (name, resource["Properties"])
@@ -71,9 +126,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    application = ClientsOnly(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    url = f"http://127.0.0.1:{server.server_port}"
     table, secret = make_resources(found, url, options.region)
     print(f"AWS_ENDPOINT_URL_DYNAMODB={url}")
     print(f"AWS_ENDPOINT_URL_SECRETS_MANAGER={url}")
@@ -82,10 +139,10 @@ def main() -> int:
     print(f"BROADCASTER_REGISTRY=dynamodb://{table}?region={options.region}")
     print(f"BROADCASTER_SECRET={secret}", flush=True)
     try:
-        while True:
-            time.sleep(3600)
+        serving.join()
     except KeyboardInterrupt:
         return 130
+    return 0
 
 
 if __name__ == "__main__":
