@@ -5,22 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from broadcaster import (
-    BroadcasterError,
     BroadcastResult,
-    InvalidArgumentError,
     authorize_subscription,
     broadcast_admin_event,
     close_broadcaster,
     init_broadcaster,
     register_connection,
+    unregister_connection,
 )
 
-from . import dashboard, history, login, traffic
+from . import dashboard, edge, history, login, registrations, traffic
 
 
 @asynccontextmanager
@@ -38,12 +36,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 # Without the generated pages of documentation, which load scripts from another host.
 app = FastAPI(title="Example backend", lifespan=lifespan, docs_url=None, redoc_url=None)
 login.install(app)
-
-
-@app.exception_handler(BroadcasterError)
-def say_what_to_check(_: Request, error: BroadcasterError) -> JSONResponse:
-    """Answer 503 with the reason, e.g. that the gateway cannot be reached."""
-    return JSONResponse({"detail": str(error)}, 503)
+edge.install(app)  # a malformed connection id or channel is answered with 422, by a handler for all endpoints
 
 
 class Registration(BaseModel):
@@ -57,25 +50,21 @@ class Subscription(BaseModel):
 
 
 class Run(BaseModel):
-    run_name: str
+    run_name: edge.Name
 
 
 @app.post("/websocket/register", status_code=204)
-def register(registration: Registration, _: login.SignedIn) -> None:
+def register(registration: Registration, user: login.SignedIn) -> None:
     """Take in a browser's connection id. The login in front is the lock: who is registered receives the events."""
-    try:
-        register_connection(registration.connection_id, channels=registration.channels)
-    except InvalidArgumentError as error:
-        raise HTTPException(422, str(error)) from error
+    register_connection(registration.connection_id, channels=registration.channels)
+    for former in registrations.note(user, registration.connection_id):
+        unregister_connection(former)
 
 
 @app.post("/websocket/auth")
 def authorize(subscription: Subscription, _: login.SignedIn) -> dict[str, str]:
     """Let a browser subscribe where the gateway registers connections; here everybody who is signed in may."""
-    try:
-        return {"auth": authorize_subscription(subscription.connection_id, subscription.channel)}
-    except InvalidArgumentError as error:
-        raise HTTPException(422, str(error)) from error
+    return {"auth": authorize_subscription(subscription.connection_id, subscription.channel)}
 
 
 @app.post("/runs")

@@ -2,6 +2,7 @@
 
 import mimetypes
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from .login import user_of
 
 ROOT = Path(__file__).parents[2]
+INSTANCE = secrets.token_hex(4)  # of this process: another one has an empty list of connections and knows no runs
 
 # Windows takes the type from its registry, where an editor may have left one that browsers refuse for modules.
 mimetypes.add_type("text/javascript", ".js")
@@ -26,11 +28,20 @@ def websocket_url() -> str:
 
 
 def config(request: Request) -> dict[str, Any]:
-    """Tell the page where to connect and how, who is signed in, and the time, to measure latency by."""
+    """Tell the page where to connect and how, who is signed in, whether this process is new to it, and the time.
+
+    The page asks again and again: to know that the backend is there, and to measure latency by its clock.
+    """
     # There is a secret to sign with where the gateway registers connections by itself.
     is_signed = bool(os.environ.get("BROADCASTER_SECRET"))
     options = {"auth": "/websocket/auth"} if is_signed else {"register": "/websocket/register"}
-    return {"websocket_url": websocket_url(), "options": options, "user": user_of(request), "time": time.time()}
+    return {
+        "websocket_url": websocket_url(),
+        "options": options,
+        "user": user_of(request),
+        "instance": INSTANCE,
+        "time": time.time(),
+    }
 
 
 async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from .login import SignedIn
 
 KEPT_RUNS = 100
+KEPT_EVENTS = 50  # of one run, which has 5 to 10
 
 Event = dict[str, Any]
 
@@ -25,7 +26,9 @@ def record(data: Event) -> None:
     events' own ids resolve, but never not at all."""
     entry = {"at": time.time(), "data": data}
     with _lock:
-        _runs.setdefault(data["thread_id"], []).append(entry)
+        events = _runs.setdefault(data["thread_id"], [])
+        events.append(entry)
+        del events[:-KEPT_EVENTS]
         while len(_runs) > KEPT_RUNS:
             del _runs[next(iter(_runs))]
 

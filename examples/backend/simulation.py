@@ -18,11 +18,16 @@ from .workflow import Event, play
 
 MAX_SPEED = 50.0
 WORKERS = 4
+MAX_RUNS = 200  # under way at once
 RUN_EVERY = 10.0  # seconds between the beginnings of two runs, at speed 1
 BEHIND = 0.25  # seconds that the clock may be ahead of the work
 PAUSE_AFTER_FAILURE = 1.0  # seconds
 
 log = logging.getLogger(__name__)
+
+
+class TooManyRuns(Exception):
+    """As many runs are under way as the engine takes, in a sentence."""
 
 
 class Due(NamedTuple):
@@ -87,8 +92,14 @@ class Simulation:
             self._condition.notify_all()
 
     def begin_run(self, name: str | None = None) -> str:
-        """Begin a run now, also while the engine is off, and return its thread id without waiting for anything."""
+        """Begin a run now, also while the engine is off, and return its thread id without waiting for anything.
+
+        Raises:
+            TooManyRuns: `MAX_RUNS` are under way.
+        """
         with self._condition:
+            if self._under_way >= MAX_RUNS:
+                raise TooManyRuns(f"{MAX_RUNS} simulated runs are under way; wait until some of them have ended")
             self._advance()
             thread_id = self._begin(name)
             self._condition.notify_all()
@@ -141,7 +152,8 @@ class Simulation:
         while not self._is_stopping:
             self._advance()
             if self._speed and self._next_run <= self._clock:
-                self._begin()
+                if self._under_way < MAX_RUNS:
+                    self._begin()
                 self._next_run = self._clock + RUN_EVERY * self._chance.uniform(0.6, 1.4)
             if self._due and self._due[0].at <= self._clock:
                 due = heapq.heappop(self._due)

@@ -5,14 +5,14 @@ import os
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from broadcaster import broadcast
 
-from . import history
+from . import edge, history
 from .login import SignedIn
-from .simulation import MAX_SPEED, Simulation
+from .simulation import MAX_SPEED, Simulation, TooManyRuns
 
 SPEED = "SIMULATION_SPEED"
 
@@ -32,7 +32,7 @@ class Traffic(BaseModel):
 
 
 class SimulatedRun(BaseModel):
-    run_name: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    run_name: edge.Name | None = None
 
 
 @contextlib.contextmanager
@@ -61,4 +61,7 @@ def set_traffic(wanted: Traffic, _: SignedIn) -> Traffic:
 @router.post("/simulation/runs", status_code=202)
 def simulate_run(run: SimulatedRun, _: SignedIn) -> dict[str, str]:
     """Begin one run now."""
-    return {"thread_id": engine.begin_run(run.run_name)}
+    try:
+        return {"thread_id": engine.begin_run(run.run_name)}
+    except TooManyRuns as error:
+        raise HTTPException(429, str(error)) from error

@@ -27,14 +27,14 @@ class Answer(NamedTuple):
 
 class Backend:
     def __init__(self, port):
-        self._port = port
+        self.port = port
 
     def ask(self, method, path, body=None, **headers):
-        """Send a request; a body that is not text is sent as JSON."""
-        if body is not None and not isinstance(body, str):
+        """Send a request; a body that is neither text nor bytes is sent as JSON."""
+        if body is not None and not isinstance(body, str | bytes):
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()
@@ -50,12 +50,13 @@ class Backend:
 
 
 @contextmanager
-def running(*arguments):
+def running(*arguments, **variables):
     environment = {
         **os.environ,
         "AWS_REGION": "us-east-1",
         "WEBSOCKET_API_ID": "abc123xyz",
         "DEMO_PASSWORD": PASSWORD,
+        **variables,
     }
     command = [sys.executable, "-m", "examples.backend", "--port", "0", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -75,6 +76,12 @@ def simulating_backend():
     """A backend that simulates runs from its start."""
     with running("--simulate", "2") as backend:
         yield backend
+
+
+@pytest.fixture
+def start_backend():
+    """Starts a backend with further variables, for the time of a `with`."""
+    return running
 
 
 @pytest.fixture

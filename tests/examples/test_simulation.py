@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.backend.simulation import Simulation
+from examples.backend.simulation import MAX_RUNS, Simulation, TooManyRuns
 from examples.backend.workflow import play
 
 ENDS = ("completed", "failed", "cancelled")
@@ -120,6 +120,14 @@ def test_a_publisher_that_fails_does_not_end_the_engine(engine, published):
     published.failing = False
     engine.begin_run("after")
     published.wait_for(lambda events: any(data.get("run_name") == "after" for data in events))
+
+
+def test_no_more_runs_begin_than_the_engine_takes(engine, published):
+    published.gate.clear()  # none of them ends
+    for _ in range(MAX_RUNS):
+        engine.begin_run()
+    with pytest.raises(TooManyRuns, match="200 simulated runs are under way"):
+        engine.begin_run()
 
 
 def test_a_speed_beyond_the_limits_is_refused(backend, cookie):
