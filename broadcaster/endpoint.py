@@ -1,45 +1,20 @@
 """Where the posts go: the `@connections` endpoint of one stage."""
 
-import os
-
+from .aws.address import Endpoint, parse_url
+from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region_in_environment
+from .aws.partitions import PARTITIONS, domain_of
 from .errors import ConfigurationError
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from .named_tuple import NamedTuple
+__all__ = ["ENDPOINT_VARIABLE", "Endpoint", "resolve_endpoint"]
 
 # The name AWS's SDKs know for this service's endpoint.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+ENDPOINT_VARIABLE = ENDPOINT_VARIABLES["execute-api"]
 
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
 _STAGE_CHARACTERS = _LOWER | _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
-_IPV6_CHARACTERS = _DIGITS | frozenset("abcdef:.")
-_NOT_IN_HOSTS = frozenset('\x7f\\[]<>^|%"`{}')  # of ASCII: https://url.spec.whatwg.org/#forbidden-domain-code-point
-
-
-class Endpoint(NamedTuple):
-    """The base of `POST {url}/@connections/{connection_id}`, and the region that requests are signed for."""
-
-    scheme: str  # "https" or "http"
-    host: str
-    port: int
-    base_path: str  # "/production", or "" where a custom domain maps the stage to its root
-    region: str
-
-    @property
-    def authority(self) -> str:
-        """The `Host` header: the port is there only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _default_port(self.scheme) else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The endpoint as boto3's `endpoint_url` takes it."""
-        return f"{self.scheme}://{self.authority}{self.base_path}"
+_EXAMPLE = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
 
 
 def resolve_endpoint(
@@ -47,8 +22,9 @@ def resolve_endpoint(
 ) -> Endpoint:
     """Return where to post to: `endpoint_url`, else AWS's environment variable, else the API's own address.
 
-    The variable is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`; it wins over `api_id`, so that the same code talks to a
-    local gateway. Without `region`, it is read from the URL, `AWS_REGION` or `AWS_DEFAULT_REGION`.
+    The variable is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, or `AWS_ENDPOINT_URL` for all services; both win over
+    `api_id`, so that the same code talks to a local gateway. Without `region`, it is read from the URL, `AWS_REGION` or
+    `AWS_DEFAULT_REGION`.
 
     Raises:
         ConfigurationError: something is missing or malformed.
@@ -56,29 +32,18 @@ def resolve_endpoint(
     if api_id is not None:
         _check_api_id(api_id)
     _check_stage(stage)
-    url = endpoint_url or _endpoint_from_environment()
-    if url is None and api_id is None:
+    given = (endpoint_url, "endpoint_url") if endpoint_url else endpoint_in_environment("execute-api")
+    if given is None and api_id is None:
         raise ConfigurationError(
             "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url="
         )
-    region = region or (url and _region_in(url)) or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = region or (given and _region_in(given[0])) or region_in_environment()
     if not region:
         raise ConfigurationError("no region; give region='us-east-1' (an output of the stack) or set AWS_REGION")
     _check_region(region)
-    if url is not None:
-        return _parse(url, region)
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return Endpoint("https", f"{api_id}.execute-api.{region}.{suffix}", 443, f"/{stage}", region)
-
-
-def _endpoint_from_environment() -> str | None:
-    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return None
-    return os.environ.get(ENDPOINT_VARIABLE) or None
-
-
-def _default_port(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
+    if given is not None:
+        return _parse(given[0], region, name=given[1])
+    return Endpoint("https", f"{api_id}.execute-api.{region}.{domain_of(region)}", 443, f"/{stage}", region)
 
 
 def _check_api_id(api_id: str) -> None:
@@ -113,48 +78,24 @@ def _check_stage(stage: str) -> None:
 
 def _region_in(url: str) -> str | None:
     """Return the region in the name of one of AWS's own hosts, `{api}.execute-api.{region}.amazonaws.com`."""
-    labels = url.partition("://")[2].partition("/")[0].split(".")
-    return labels[2] if len(labels) > 4 and labels[1] == "execute-api" and labels[3] == "amazonaws" else None
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    labels = host.split(".")
+    if len(labels) < 5 or labels[1] != "execute-api":
+        return None
+    return labels[2] if ".".join(labels[3:]) in _DOMAINS else None
 
 
-def _parse(url: str, region: str) -> Endpoint:
-    # By hand, because urllib.parse costs 5 ms to import, a twentieth of a short process that sends one message.
+_DOMAINS = frozenset(domain for _, *domains in PARTITIONS for domain in domains)
+
+
+def _parse(url: str, region: str, *, name: str) -> Endpoint:
+    scheme = url.partition("://")[0].lower()
+    if scheme in ("wss", "ws") and {"@", "?", "#"}.isdisjoint(url):  # else perhaps a password
+        raise ConfigurationError(
+            f"{name} {url!r} is the browsers' address; the backend's is {'http' + url[len('ws') :]!r}"
+        )
     base = url.rstrip("/").removesuffix("/@connections")
-    if not {"@", "?", "#"}.isdisjoint(base):  # perhaps a password, so nothing of it is shown
-        raise ConfigurationError(
-            "the endpoint_url has a user, a query or a fragment beside host and path; give 'https://host/stage'"
-        )
-    wrong = f"endpoint_url {url!r}"
-    scheme, _, rest = base.partition("://")
-    scheme = scheme.lower()
-    if scheme in ("wss", "ws"):
-        better = "http" + url[2:]
-        raise ConfigurationError(f"{wrong} is the browsers' address; the backend's is {better!r}")
-    authority, slash, path = rest.partition("/")
-    if scheme not in ("https", "http") or not authority:
-        raise ConfigurationError(
-            f"{wrong} is no http(s) URL; it looks like 'https://abc123xyz.execute-api.us-east-1.amazonaws.com/production'"
-        )
-    host, port = _parse_authority(authority, wrong)
-    path = (slash + path).rstrip("/")
-    if not all(33 <= ord(character) < 127 for character in path):
-        raise ConfigurationError(f"{wrong} has a path that a request cannot carry; percent-encode it")
-    if not path and _region_in(url):
-        raise ConfigurationError(f"{wrong} names no stage; append it, e.g. {url.rstrip('/') + '/production'!r}")
-    return Endpoint(scheme, host, port or _default_port(scheme), path, region)
-
-
-def _parse_authority(authority: str, wrong: str) -> tuple[str, int | None]:
-    """Return the host and the port, if there is one, of `host:port` or `[::1]:port`."""
-    if authority.startswith("["):
-        host, closed, rest = authority[1:].partition("]")
-        is_host = closed and ":" in host and (not rest or rest[0] == ":") and _IPV6_CHARACTERS.issuperset(host.lower())
-        port = rest[1:]
-    else:
-        host, _, port = authority.partition(":")
-        is_host = host and all(character > " " and character not in _NOT_IN_HOSTS for character in host)
-    if not is_host:
-        raise ConfigurationError(f"{wrong} is no URL: {authority!r} is not a host, with a port or without")
-    if not _DIGITS.issuperset(port) or len(port) > 5 or int(port or 0) > 65_535:
-        raise ConfigurationError(f"{wrong} is no URL: {port!r} is not a port")
-    return host.lower(), int(port) if port else None
+    endpoint = parse_url(base, region, name=name, example=_EXAMPLE)
+    if not endpoint.base_path and _region_in(base):
+        raise ConfigurationError(f"{name} {url!r} names no stage; append it, e.g. {base + '/production'!r}")
+    return endpoint
