@@ -1,12 +1,11 @@
-"""Which sender to make: checks the settings, and looks whether a proxy is in force."""
+"""Which sender to make; checks the settings."""
 
 import os
-import sys
-from collections.abc import Mapping
 from math import inf
 
 from ..endpoint import Endpoint
 from ..errors import ConfigurationError
+from ..proxies import is_proxied
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, DEFAULT_RATE, DEFAULT_TIMEOUT
 from .sender import Sender, Settings
 
@@ -53,23 +52,6 @@ def make_sender(
 
         return Engine(endpoint, settings)
     raise ConfigurationError(f"sender {kind!r} is neither 'engine' nor 'boto3'")
-
-
-def is_proxied(endpoint: Endpoint, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether requests to the endpoint have to go through a proxy, as boto3 would see it.
-
-    The environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY in either case), on Windows and macOS also the system's
-    settings. A server on this machine is never reached through a proxy.
-    """
-    if endpoint.host in ("localhost", "127.0.0.1", "::1"):
-        return False
-    has_system_settings = sys.platform in ("win32", "darwin")
-    variable = f"{endpoint.scheme}_proxy"
-    if not has_system_settings and not any(name.lower() == variable for name in environ):
-        return False  # the usual case, without the cost of importing urllib.request
-    from urllib.request import getproxies, proxy_bypass
-
-    return endpoint.scheme in getproxies() and not proxy_bypass(endpoint.authority)
 
 
 def _check_count(name: str, value: int) -> int:

@@ -202,7 +202,7 @@ class Engine:
             return None
         with self._lock:
             if self._context is None:
-                from .tls import make_context
+                from ...tls import make_context
 
                 self._context = make_context(self._settings.verify)
             return self._context

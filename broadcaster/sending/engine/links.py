@@ -97,7 +97,7 @@ class Links:
         untried = self._addresses.failed(link.address, now)
         reason, is_final = describe(error), False
         if self._context is not None:
-            from .tls import is_untrusted
+            from ...tls import is_untrusted
 
             if is_untrusted(error):
                 is_final = True

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from broadcaster.endpoint import Endpoint
 from broadcaster.errors import ConfigurationError
+from broadcaster.proxies import is_proxied
 from broadcaster.sending.boto3_sender import Boto3Sender
-from broadcaster.sending.choose import is_proxied, make_sender
+from broadcaster.sending.choose import make_sender
 
 AWS = Endpoint("https", "abc123xyz.execute-api.us-east-1.amazonaws.com", 443, "/production", "us-east-1")
 LOCAL = Endpoint("http", "127.0.0.1", 3001, "/production", "us-east-1")

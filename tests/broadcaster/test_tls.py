@@ -8,8 +8,8 @@ import pytest
 import trustme
 
 from broadcaster.sending.engine.engine import Engine
-from broadcaster.sending.engine.tls import make_context
 from broadcaster.sending.sender import Settings
+from broadcaster.tls import make_context
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 

@@ -1,9 +1,9 @@
-"""The TLS settings of the engine's connections. Imported for `https` alone: ssl costs 6 ms, a CA file 30 ms."""
+"""The TLS settings of connections to AWS. Imported for `https` alone: ssl costs 6 ms, a CA file 30 ms."""
 
 import os
 import ssl
 
-from ...errors import ConfigurationError
+from .errors import ConfigurationError
 
 
 def make_context(verify: bool | str) -> ssl.SSLContext:
