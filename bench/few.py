@@ -125,9 +125,9 @@ def _promised(costs: Costs) -> list[Row]:
                 continue
             ratio = median(costs[boto3][viewers]) / median(costs[ours][viewers])
             if face == "sync":
-                rows.append(Row(f"{boto3} to {ours}, {viewers}", ratio, "×", must, aim, is_floor=True))
+                rows.append(Row(f"{boto3} to {ours}, {viewers}", ratio, "x", must, aim, is_floor=True))
             else:
-                print(f"{boto3} to {ours}, {viewers}: {ratio:.1f} ×")
+                print(f"{boto3} to {ours}, {viewers}: {ratio:.1f} x")
     return rows
 
 

@@ -1,18 +1,14 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
-import sys
 from collections.abc import Collection
 
 from .channels import check_channel
 from .connections import check_connection_id
 from .errors import ClosedError, RegistryError
 from .listeners import Listeners
+from .log import DEBUG, INFO, WARNING, listening, logger
 from .registries import Registry
 from .results import BroadcastResult
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    import logging
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
@@ -86,7 +82,7 @@ class Face:
         try:
             self._registry.remove(connection_ids)
         except RegistryError as error:  # the message went out all the same, and the entries will expire
-            _log().warning("%d connections are gone but could not be removed: %s", len(connection_ids), error)
+            logger().warning("%d connections are gone but could not be removed: %s", len(connection_ids), error)
 
     def _conclude(self, channel: str, event: str, listeners: Listeners, result: BroadcastResult) -> BroadcastResult:
         """Log what became of a broadcast and return it, unless a part of the list could not be read."""
@@ -108,25 +104,20 @@ class Face:
 
 
 def log_result(channel: str, event: str, result: BroadcastResult, *, stopped: bool = False) -> None:
-    """Write the one line of a broadcast."""
+    """Write the one line of a broadcast: a warning, with the first reason, where some failed."""
+    level = WARNING if result.failures and not stopped else INFO
+    log = logger() if level == WARNING else listening(level)
+    if log is None:
+        return
     how = "stopped: " if stopped else ""
+    why = f"; the first: {result.failures[0].reason}" if level == WARNING else ""
     counts = result.sent, result.failed, result.stale
-    if _may_be_listened_to():
-        _log().info("%s on %s: %s%d sent, %d failed, %d stale", event, channel, how, *counts)
+    log.log(level, "%s on %s: %s%d sent, %d failed, %d stale%s", event, channel, how, *counts, why)
 
 
 def log_single(channel: str, event: str, connection_id: str, result: BroadcastResult) -> None:
     """Write what became of a message to one connection."""
-    if _may_be_listened_to():
-        _log().debug("%s on %s to %s: %r", event, channel, connection_id, result)
-
-
-def _may_be_listened_to() -> bool:
-    """Tell whether anybody may have asked for lines below a warning: nobody, before logging was imported (7 ms)."""
-    return "logging" in sys.modules
-
-
-def _log() -> "logging.Logger":
-    import logging
-
-    return logging.getLogger("broadcaster")
+    if result.failures:
+        logger().warning("%s on %s to %s: failed: %s", event, channel, connection_id, result.failures[0].reason)
+    elif (log := listening(DEBUG)) is not None:
+        log.debug("%s on %s to %s: %r", event, channel, connection_id, result)

@@ -100,7 +100,10 @@ class Broadcaster(Face):
         self._check_open()
         body = encode(channel, event, data)
         listeners = self._read_listeners(channel)
-        result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
+        if listeners.is_empty:  # the usual case
+            result = BroadcastResult()
+        else:
+            result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
         return self._conclude(channel, event, listeners, result)
 
     def broadcast_admin_event(self, data: object) -> BroadcastResult:

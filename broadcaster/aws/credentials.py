@@ -121,7 +121,7 @@ def _check(value: str | None, name: str) -> None:
     if value and not all("!" <= character <= "~" for character in value):
         what = "a line break" if "\n" in value or "\r" in value else "a space, or a character beyond ASCII,"
         raise ConfigurationError(
-            f"{name} has {what} in it, which no AWS key has; is it from a file or a Kubernetes secret made with `echo`? "
+            f"{name} has {what} in it, which no AWS key has; is it from a file, or a secret made with `echo`? "
             "Set it anew without (`echo -n`)"
         )
 

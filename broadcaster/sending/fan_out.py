@@ -101,27 +101,29 @@ class FanOut:
     ) -> None:
         self.attempts = attempts
         self.deadline = deadline
-        self.in_flight = 0
-        self.sent = 0
         self.stale: list[str] = []  # those that the driver has not taken away yet
         self.failures: list[Failure] = []
-        self.refused: str | None = None  # why nobody can be reached: the text of a RefusedError
-        self._stale_count = 0
         self._targets = Targets(pages)
         self._tries: dict[str, _Tries] = {}
-        self._granted = 0
         self._url = url
         self._pace = pace
         self._concurrency = concurrency
         self._random = random
         self._renew = renew
-        self._renewed: bool | None = None
-        self._answers = 0  # other than 2xx
-        self._throttles = ThrottleWatch()
-        self._suspicion: str | None = None
         self._suspects: list[Failure] = []
-        self._refusals_in_a_row = 0
-        self._is_troubled = False  # whether a success would clear a suspicion
+
+    # Where each begins; as attributes of the class, because most broadcasts are over before these change.
+    in_flight = 0
+    sent = 0
+    refused: str | None = None  # why nobody can be reached: the text of a RefusedError
+    _stale_count = 0
+    _granted = 0
+    _renewed: bool | None = None
+    _answers = 0  # other than 2xx
+    _throttles: ThrottleWatch | None = None
+    _suspicion: str | None = None
+    _refusals_in_a_row = 0
+    _is_troubled = False  # whether a success would clear a suspicion
 
     # Whom next
 
@@ -283,8 +285,9 @@ class FanOut:
         return bool(self._granted)
 
     def _return_grant(self) -> None:
-        self._pace.give_back(self._granted)
-        self._granted = 0
+        if self._granted:
+            self._pace.give_back(self._granted)
+            self._granted = 0
 
     def _again(self, connection_id: str, reason: str, status: int | None, now: float, backoff: float) -> None:
         """Try this connection again after a while, unless it has had its attempts."""
@@ -305,6 +308,8 @@ class FanOut:
 
     def _throttled(self, connection_id: str, now: float) -> None:
         """Tell a slow reader from a throttled account by who else was throttled lately."""
+        if self._throttles is None:
+            self._throttles = ThrottleWatch()
         if not self._throttles.is_everybody(connection_id, self.sent + self._answers):
             reason = "throttled, or its client reads too slowly (HTTP 429)"
             self._again(connection_id, reason, 429, now, _SLOW_READER_BACKOFF)

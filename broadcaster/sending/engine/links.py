@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 # Firewalls, NAT and load balancers forget a silent connection after a minute at the earliest.
 MOST_IDLE_SECONDS = 50.0
-_RECENTLY = 1.0  # seconds; a link that was idle for longer may have been closed on the far side without our knowing
+# A link that was idle for longer may have been closed on the far side without our knowing. Before that it is not looked
+# at, which costs as much as sending; should it be closed all the same, its message goes again on another.
+RECENTLY = 1.0  # seconds
 
 
 class Links:
@@ -203,16 +205,20 @@ class Links:
 
     def close_aged(self, now: float) -> None:
         """Close free links that the far side has closed, or that have been idle for too long to be trusted."""
-        for key, _ in self.selector.select(0):
-            if key.data is not None and key.data.state == IDLE:
-                self.look_at_idle(key.data)
+        self._close_closed()
         for link in [link for link in self._idle if now - link.since > MOST_IDLE_SECONDS]:
             self.close(link)
 
     def distrust_idle(self, now: float) -> None:
-        """Close the free links that were left alone for a while: another one was found to be dead."""
-        for link in [link for link in self._idle if now - link.since > _RECENTLY]:
+        """Close the free links that are closed too or were left alone for a while: another was found to be dead."""
+        self._close_closed()
+        for link in [link for link in self._idle if now - link.since > RECENTLY]:
             self.close(link)
+
+    def _close_closed(self) -> None:
+        for key, _ in self.selector.select(0):
+            if key.data is not None and key.data.state == IDLE:
+                self.look_at_idle(key.data)
 
     def close(self, link: Link) -> None:
         """Close one link, whatever it is doing."""

@@ -20,7 +20,7 @@ from ...http1 import ProtocolError
 from .addresses import Addresses
 from .dialing import MESSAGES_PER_LINK
 from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
-from .links import Links, describe
+from .links import RECENTLY, Links, describe
 from .task import Task
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -115,7 +115,9 @@ class Reactor:
 
     def freshen(self) -> None:
         """Close the links that the far side has closed while nobody was looking, or may soon."""
-        self._links.close_aged(self._monotonic())
+        now = self._monotonic()
+        if now - self.last_used > RECENTLY:
+            self._links.close_aged(now)
 
     def close(self) -> None:
         """Close everything at once, whatever is under way."""
@@ -286,24 +288,31 @@ class Reactor:
                 task.error = error
                 self._abandon(task)
                 self._finish(task, now)
-        if self._tasks:
-            self._open_links(now)
-            self._look_at = min(self._look_at, *(self._next_look(task, now) for task in self._tasks))
+        waiting = 0
+        for task in self._tasks:
+            waiting += task.fan_out.waiting(now)
+        if waiting:
+            self._open_links(waiting, now)
+        for task in self._tasks:
+            self._look_at = min(self._look_at, self._next_look(task, now))
 
     def _look_after(self, task: Task, now: float) -> None:
         fan_out = task.fan_out
         task.report_stale()
         if fan_out.read_ahead(self._concurrency * MESSAGES_PER_LINK):
             self._look_at = now  # go on reading, but not before answers have been looked at
-        if not fan_out.is_done and (now >= fan_out.deadline or task.wants_to_stop()):
-            if not task.has_had_links and (reason := self._links.why_not_open):
-                fan_out.cannot_connect(reason)
-            fan_out.give_up(now, self._abandon(task))
         if not fan_out.is_done:
-            task.signer.refresh()
-            while self._links.has_idle and (connection_id := fan_out.take(now)) is not None:
-                if (link := self._links.take_idle()) is not None:
-                    self._post(link, task, connection_id, now)
+            if now >= fan_out.deadline or task.wants_to_stop():
+                if not task.has_had_links and (reason := self._links.why_not_open):
+                    fan_out.cannot_connect(reason)
+                fan_out.give_up(now, self._abandon(task))
+            else:
+                task.signer.refresh()
+                while self._links.has_idle and (connection_id := fan_out.take(now)) is not None:
+                    if (link := self._links.take_idle()) is not None:
+                        self._post(link, task, connection_id, now)
+                if fan_out.in_flight:
+                    return
         if fan_out.is_done:
             task.report_stale(all_of_them=True)
             self._finish(task, now)
@@ -339,10 +348,7 @@ class Reactor:
             else:
                 self._lose(link, f"no answer within {self._timeout:g} s", now, timed_out=True)
 
-    def _open_links(self, now: float) -> None:
-        waiting = sum(task.fan_out.waiting(now) for task in self._tasks)
-        if not waiting:
-            return
+    def _open_links(self, waiting: int, now: float) -> None:
         reason = self._links.why_unreachable
         if reason is None:
             self._links.open_more(waiting, self._concurrency * len(self._tasks), now)

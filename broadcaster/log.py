@@ -1,0 +1,38 @@
+"""The package's one logger, `broadcaster`: one INFO line per broadcast, DEBUG for what happens to single connections.
+
+Importing logging costs 7 ms, and asking it whether anybody listens costs too. So lines below a warning are for those
+who have imported logging themselves: nobody else can have asked for them.
+"""
+
+import sys
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    import logging
+
+NAME = "broadcaster"
+DEBUG, INFO, WARNING = 10, 20, 30  # logging's own, without importing it
+
+_logger: "logging.Logger | None" = None
+
+
+def logger() -> "logging.Logger":
+    """Return the logger, for warnings and errors."""
+    global _logger
+    if _logger is None:
+        import logging
+
+        _logger = logging.getLogger(NAME)
+    return _logger
+
+
+def listening(level: int) -> "logging.Logger | None":
+    """Return the logger if lines of this level are wanted; costs next to nothing where they are not.
+
+    Args:
+        level: `DEBUG` or `INFO`.
+    """
+    if _logger is None and "logging" not in sys.modules:
+        return None
+    found = logger()
+    return found if found.isEnabledFor(level) else None
