@@ -3,7 +3,16 @@
 from .errors import InvalidArgumentError
 
 MAX_CHANNEL_LENGTH = 200
+MAX_CHANNELS = 100  # of one connection, unless a setting says otherwise
 _CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
+
+
+def too_many_channels(connection_id: str, count: int, max_channels: int) -> InvalidArgumentError:
+    """Return the error of a connection that would listen to more channels than one may."""
+    return InvalidArgumentError(
+        f"connection {connection_id!r:.80} would listen to {count} channels, and {max_channels} is the most for one; "
+        "send what belongs together on one channel, or raise max_channels"
+    )
 
 
 def check_channel(channel: object) -> str:

@@ -28,6 +28,7 @@ def init_broadcaster(
     deadline: float | None = None,
     rate: float | None = None,
     verify: bool | str = True,
+    max_channels: int | None = None,
 ) -> Broadcaster:
     """Make the `Broadcaster` behind the functions of this module, closing the one before; takes the same arguments."""
     global _default
@@ -45,6 +46,7 @@ def init_broadcaster(
         deadline=deadline,
         rate=rate,
         verify=verify,
+        max_channels=max_channels,
     )
     with _lock:
         before, _default = _default, broadcaster

@@ -5,7 +5,7 @@ from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region
 from .aws.partitions import PARTITIONS, domain_of
 from .errors import ConfigurationError
 
-__all__ = ["ENDPOINT_VARIABLE", "Endpoint", "resolve_endpoint"]
+__all__ = ["ENDPOINT_VARIABLE", "Endpoint", "resolve_endpoint", "scope_of"]
 
 # The name AWS's SDKs know for this service's endpoint.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
@@ -44,6 +44,16 @@ def resolve_endpoint(
     if given is not None:
         return _parse(given[0], region, name=given[1])
     return Endpoint("https", f"{api_id}.execute-api.{region}.{domain_of(region)}", 443, f"/{stage}", region)
+
+
+def scope_of(endpoint: Endpoint) -> str:
+    """Return the name by which registries keep the connections of one API and stage apart from all others.
+
+    Of AWS's own hosts it is `abc123xyz/production`, which the Lambda knows too; else `host[:port]/path`.
+    """
+    api_id, *labels = endpoint.host.split(".")
+    host = api_id if len(labels) > 3 and labels[0] == "execute-api" else endpoint.authority
+    return host + endpoint.base_path
 
 
 def _check_api_id(api_id: str) -> None:

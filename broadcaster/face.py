@@ -1,14 +1,19 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
+import time
 from collections.abc import Collection
 
-from .channels import check_channel
+from .channels import MAX_CHANNELS, check_channel
 from .connections import check_connection_id
-from .errors import ClosedError, RegistryError
+from .errors import BroadcasterError, ClosedError
 from .listeners import Listeners
 from .log import DEBUG, INFO, WARNING, listening, logger
 from .registries import Registry
 from .results import BroadcastResult
+
+# Whoever waits for a broadcast also waits for this.
+_REMOVAL_SECONDS = 1.0
+_REMOVED_AT_ONCE = 100  # connection ids
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
@@ -33,9 +38,10 @@ class Face:
         deadline: float | None = None,
         rate: float | None = None,
         verify: bool | str = True,
+        max_channels: int | None = None,
     ) -> None:
         # Here and not above: `import broadcaster` is to cost little also where nothing is ever sent.
-        from .endpoint import resolve_endpoint
+        from .endpoint import resolve_endpoint, scope_of
         from .registries.choose import make_registry
         from .sending.choose import make_sender
         from .subscription_secret import SubscriptionSecret
@@ -51,7 +57,11 @@ class Face:
             rate=rate,
             verify=verify,
         )
-        self._registry, self._owns_registry = make_registry(registry)
+        self._registry, self._owns_registry = make_registry(
+            registry,
+            scope=scope_of(endpoint),
+            max_channels=MAX_CHANNELS if max_channels is None else max_channels,
+        )
         self._secret = SubscriptionSecret(secret)
         self._is_closed = False
         self._set_up()
@@ -79,10 +89,23 @@ class Face:
         return Listeners(self._registry.pages(channel))
 
     def _remove_stale(self, connection_ids: list[str]) -> None:
-        try:
-            self._registry.remove(connection_ids)
-        except RegistryError as error:  # the message went out all the same, and the entries will expire
-            logger().warning("%d connections are gone but could not be removed: %s", len(connection_ids), error)
+        """Remove connections that are gone, for about a second; the next broadcast finds again who is left.
+
+        Raises nothing: the message went out all the same, and the entries will expire.
+        """
+        ends = time.monotonic() + _REMOVAL_SECONDS
+        for start in range(0, len(connection_ids), _REMOVED_AT_ONCE):
+            left = len(connection_ids) - start
+            if start and time.monotonic() > ends:
+                logger().info("%d connections are gone and still registered; the next broadcast removes more", left)
+                return
+            try:
+                self._registry.remove(connection_ids[start : start + _REMOVED_AT_ONCE])
+            except Exception as error:
+                is_unknown = not isinstance(error, BroadcasterError)
+                what = "%d connections are gone but could not be removed: %s"
+                logger().warning(what, left, error, exc_info=is_unknown)
+                return
 
     def _conclude(self, channel: str, event: str, listeners: Listeners, result: BroadcastResult) -> BroadcastResult:
         """Log what became of a broadcast and return it, unless a part of the list could not be read."""

@@ -12,8 +12,8 @@ _PATHS = frozenset((".", ".."))
 class Listeners:
     """The pages of a registry, of which the first is read at once, so that a registry that is away ends it all.
 
-    When a later page cannot be read the pages end there: whoever was read before is still sent to, for leaving them out
-    would lose the event for them too. The error is kept for whoever is told the result.
+    When a later page cannot be read, for whatever reason, the pages end there: whoever was read before is still sent
+    to, for leaving them out would lose the event for them too. The error is kept for whoever is told the result.
 
     Attributes:
         error: why the pages ended too early, if they did.
@@ -40,6 +40,10 @@ class Listeners:
                 page = next(self._pages, None)
             except RegistryError as error:
                 self.error = error
+                return
+            except Exception as error:  # of a registry that is somebody's own, or of credentials that are gone
+                self.error = RegistryError(f"the list of connections broke off: {type(error).__name__}: {error}")
+                self.error.__cause__ = error
                 return
 
 

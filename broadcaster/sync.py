@@ -33,6 +33,7 @@ class Broadcaster(Face):
         deadline: seconds for a whole broadcast; whom it did not reach by then counts as failed.
         rate: requests per second over all broadcasts; by default just under AWS's quota.
         verify: whether to check the server's certificate, or the path of a CA bundle to check it with.
+        max_channels: channels that one connection may be registered for at most; 100 by default.
 
     Raises:
         ConfigurationError: a setting is missing or malformed.
@@ -44,8 +45,8 @@ class Broadcaster(Face):
         Registrations of one connection add up. Each keeps it for a little over two hours, which no connection outlives.
 
         Raises:
-            InvalidArgumentError: the id or a channel is malformed. Ids come from browsers: nothing in one that passes
-                can change the URL that is posted to.
+            InvalidArgumentError: the id or a channel is malformed, or the connection would listen to more channels than
+                one may. Ids come from browsers: nothing in one that passes can change the URL that is posted to.
             RegistryError: the registry could not be written.
             ClosedError: this broadcaster was closed.
         """
@@ -101,9 +102,13 @@ class Broadcaster(Face):
         body = encode(channel, event, data)
         listeners = self._read_listeners(channel)
         if listeners.is_empty:  # the usual case
-            result = BroadcastResult()
-        else:
-            result = self._sender.broadcast(listeners, body, on_stale=self._remove_stale)
+            return self._conclude(channel, event, listeners, BroadcastResult())
+        stale: list[str] = []
+        try:
+            result = self._sender.broadcast(listeners, body, on_stale=stale.extend)
+        finally:
+            if stale:  # after the sending, for which nobody is to wait
+                self._remove_stale(stale)
         return self._conclude(channel, event, listeners, result)
 
     def broadcast_admin_event(self, data: object) -> BroadcastResult:

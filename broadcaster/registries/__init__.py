@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["ENTRY_LIFETIME", "PAGE_SIZE", "Registry"]
+__all__ = ["ENTRY_LIFETIME", "PAGE_SIZE", "ConfigurableRegistry", "Registry"]
 
 PAGE_SIZE = 1_000  # connection ids
 
@@ -40,6 +40,9 @@ class Registry(Protocol):
         What a connection listens to adds up over its registrations. Each starts the `lifetime` (seconds) of what it
         names afresh. An entry is never listed for more than a second beyond its lifetime. When this raises, a part may
         have been recorded; calling it again is safe.
+
+        Raises:
+            InvalidArgumentError: the connection would listen to more channels than one may.
         """
 
     def remove(self, connection_ids: Collection[str]) -> None:
@@ -60,3 +63,18 @@ class Registry(Protocol):
 
     def close(self) -> None:
         """Give back what the registry opened itself; what was passed in stays open. More than once is fine."""
+
+
+class ConfigurableRegistry(Registry, Protocol):
+    """A registry that takes from its broadcaster what is not its own to know. One of your own need not."""
+
+    def take_defaults(self, *, scope: str, max_channels: int) -> None:
+        """Adopt what the broadcaster knows, where nothing else was given.
+
+        Args:
+            scope: keeps the connections of one API and stage apart from all others.
+            max_channels: how many channels one connection may add up to; `add` refuses more.
+
+        Raises:
+            ConfigurationError: the registry has taken another scope before.
+        """

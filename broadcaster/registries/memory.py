@@ -6,9 +6,12 @@ import weakref
 from _thread import LockType, allocate_lock  # threading itself costs 4 ms to import
 from collections.abc import Callable, Collection, Iterator
 
+from ..channels import MAX_CHANNELS, too_many_channels
 from . import ENTRY_LIFETIME, PAGE_SIZE
 from .rotation import next_place, rotated
 from .several_processes import sibling_sign, warn, worker_sign
+
+_NONE: frozenset[str] = frozenset()
 
 
 class MemoryRegistry:
@@ -18,10 +21,12 @@ class MemoryRegistry:
     and command lines, like processes beside this one, or use in another process than the one it was made in.
 
     Args:
+        max_channels: how many channels one connection may add up to; without it, the broadcaster's setting.
         clock: seconds that never go back; for tests.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, max_channels: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_channels = max_channels
         self._clock = clock
         self._lock = allocate_lock()
         self._expires: dict[str, float] = {}  # in the order of the latest registration, so the oldest is first
@@ -34,12 +39,20 @@ class MemoryRegistry:
         _all.add(self)
         self._warn_once(worker_sign())
 
+    def take_defaults(self, *, scope: str, max_channels: int) -> None:
+        """Adopt the bound on channels where none was given. A list in memory is one deployment's alone, so no scope."""
+        if self._max_channels is None:
+            self._max_channels = max_channels
+
     def add(
         self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
     ) -> None:
         """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
 
         Starts the `lifetime` (seconds) of all that the connection is registered for afresh.
+
+        Raises:
+            InvalidArgumentError: the connection would listen to more channels than one may. Nothing was recorded.
         """
         self._look_around()
         if channels is not None and not channels:
@@ -47,6 +60,11 @@ class MemoryRegistry:
         with self._lock:
             now = self._clock()
             self._drop_oldest_expired(now)
+            if channels is not None:
+                most = MAX_CHANNELS if self._max_channels is None else self._max_channels
+                count = len(self._channels.get(connection_id, _NONE).union(channels))
+                if count > most:
+                    raise too_many_channels(connection_id, count, most)
             expires = max(self._expires.pop(connection_id, 0.0), now + lifetime)
             self._expires[connection_id] = expires
             if channels is None:

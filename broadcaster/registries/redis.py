@@ -5,7 +5,7 @@ the server is told in `redis_keys`. Round trips and commands of each operation:
 
 | operation | round trips | commands |
 |---|---|---|
-| `add` | 1 | one script for the connection, one for each channel, one for the number of connections |
+| `add` | 2 | one script for the connection; then one for each channel, and one for the number of connections |
 | `remove` | 3 for each 1,000 ids | one for each id; two for each channel that has some of them; one for each id again |
 | `pages` | 1; of more than 1,000 ids 3, and 1 more for each further 1,000 | as many scripts |
 | `count` | 1 | 1 |
@@ -17,12 +17,14 @@ from functools import partial
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
 from .merged import each_once
 from .redis_keys import EVERYTHING, Keys
 from .redis_url import RedisTarget, parse_redis_url
 from .rotation import next_place, pages_from
+from .unscoped import Unscoped
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -51,10 +53,14 @@ class RedisRegistry:
     the machines that share a registry should agree within a minute.
 
     Args:
-        server: a URL, `redis://[user:password@]host[:port][/db][?options]` or `rediss://` for TLS, with the options of
-            `redis_url`; connected to at the first use. Or a `redis.Redis` or `redis.cluster.RedisCluster`, which is
+        server: a URL, `redis://[user:password@]host[:port][/db][?options]`, or another of those in `redis_url`;
+            connected to at the first use. Or a `redis.Redis` or `redis.cluster.RedisCluster`, which is
             never closed here and keeps its own timeouts and retries.
         prefix: what all keys start with; wins over the URL's.
+        scope: keeps the connections of one deployment apart from those of others under the same prefix; wins over the
+            URL's. Without it, the broadcaster that the registry is given to says which: its API and stage. Lists
+            without a scope, as they were before, are still read and removed from for 2 hours and 10 minutes.
+        max_channels: how many channels one connection may add up to; without it, the broadcaster's setting.
         clock: seconds since the epoch; for tests.
 
     Raises:
@@ -62,26 +68,62 @@ class RedisRegistry:
     """
 
     def __init__(
-        self, server: "str | Client", *, prefix: str | None = None, clock: Callable[[], float] = time.time
+        self,
+        server: "str | Client",
+        *,
+        prefix: str | None = None,
+        scope: str | None = None,
+        max_channels: int | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._errors, self._unknown_script = _errors()
         target = parse_redis_url(server) if isinstance(server, str) else None
         self._owned = target is not None
         self._open = partial(_connect, target) if target else partial(_same, server)
+        self._is_tls = target and target.is_tls  # None of a client that was passed in
         self._clients: dict[str, Client] = {}
-        self._keys = Keys(prefix or (target and target.prefix) or DEFAULT_PREFIX)
+        self._prefix = prefix or (target and target.prefix) or DEFAULT_PREFIX
+        self._unscoped_keys = self._keys = Keys(self._prefix)
+        self._unscoped = Unscoped(clock())
+        self._default_scope: str | None = None
+        self._max_channels = max_channels
+        scope = scope or (target and target.scope) or None
+        self._has_own_scope = scope is not None
+        if scope is not None:
+            self._keys = Keys(self._prefix, scope)
         self._name = str(target or type(server).__name__)
         self._clock = clock
-        self._errors, self._unknown_script = _errors()
 
     def __repr__(self) -> str:
         return f"RedisRegistry({self._name!r})"
+
+    def take_defaults(self, *, scope: str, max_channels: int) -> None:
+        """Adopt the scope and the bound on channels where none was given.
+
+        Raises:
+            ConfigurationError: a broadcaster of another API or stage has this registry already.
+        """
+        if self._max_channels is None:
+            self._max_channels = max_channels
+        if self._has_own_scope:
+            return
+        if self._default_scope not in (None, scope):
+            raise ConfigurationError(
+                f"{self!r} keeps the connections of {self._default_scope} already, and is now given to a broadcaster "
+                f"of {scope}; make a registry for each, or give it a scope= if the two are to share one list"
+            )
+        self._default_scope = scope
+        self._keys = Keys(self._prefix, scope)
 
     def add(
         self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
     ) -> None:
         """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
 
-        One round trip. How to remove the connection is written first, so nothing is left that could not be removed.
+        Two round trips. How to remove the connection is written first, so nothing is left that could not be removed.
+
+        Raises:
+            InvalidArgumentError: the connection would listen to more channels than one may. Nothing was recorded.
         """
         names = [EVERYTHING] if channels is None else list(dict.fromkeys(channels))
         if not names:
@@ -89,12 +131,17 @@ class RedisRegistry:
         now = self._clock()
         time_to_live = redis_keys.time_to_live(lifetime)
         entry = (time_to_live, now, now + lifetime, connection_id)
-        commands = [_script(redis_keys.REMEMBER, [self._keys.connection(connection_id)], time_to_live, *names)]
-        commands += [
+        what = f"register connection {connection_id!r}"
+        most = 0 if channels is None else MAX_CHANNELS if self._max_channels is None else self._max_channels
+        arguments = (time_to_live, most, *names)
+        [count] = self._run(what, [_script(redis_keys.REMEMBER, [self._keys.connection(connection_id)], *arguments)])
+        if count:
+            raise too_many_channels(connection_id, int(count), most)
+        commands = [
             _script(redis_keys.JOIN, self._keys.channel(name), *entry, redis_keys.PURGE_PER_ADD) for name in names
         ]
         commands.append(_script(redis_keys.COUNT_IN, [self._keys.connections], *entry))
-        self._run(f"register connection {connection_id!r}", commands)
+        self._run(what, commands)
 
     def remove(self, connection_ids: Collection[str]) -> None:
         """Forget these connections with all their channels; unknown ones are passed over.
@@ -102,19 +149,20 @@ class RedisRegistry:
         Three round trips for each 1,000 of them.
         """
         ids = list(connection_ids)
-        for start in range(0, len(ids), _BATCH):
-            self._remove(ids[start : start + _BATCH])
+        for keys in self._layouts():
+            for start in range(0, len(ids), _BATCH):
+                self._remove(keys, ids[start : start + _BATCH])
 
     def pages(self, channel: str) -> Iterator[list[str]]:
         """Yield who listens to `channel` or to everything, each once, in lists of at most 1,000.
 
         Holds a few pages in memory however many there are. Up to 1,000 are one round trip.
         """
-        lists = [self._keys.channel(channel), self._keys.channel(EVERYTHING)]
-        return pages_from(next_place(), partial(self._read, lists), partial(self._find, lists))
+        lists = [keys.channel(name) for keys in self._layouts() for name in (channel, EVERYTHING)]
+        yield from pages_from(next_place(), partial(self._read, lists), partial(self._find, lists))
 
     def count(self) -> int:
-        """Return the number of connections that have not expired."""
+        """Return the number of connections that have not expired, without those in lists that have no scope."""
         [number] = self._run(
             "count the connections", [("ZCOUNT", self._keys.connections, f"({self._clock()!r}", "+inf")]
         )
@@ -126,23 +174,34 @@ class RedisRegistry:
         if client is not None and self._owned:
             client.close()
 
-    def _remove(self, ids: list[str]) -> None:
+    def _layouts(self) -> list[Keys]:
+        """Return the keys of this scope, and those without one while connections may be found under them."""
+        unscoped = self._unscoped
+        if self._keys is self._unscoped_keys:
+            return [self._keys]
+        now = self._clock()
+        if unscoped.is_to_be_looked_for(now):
+            [found] = self._run("list the connections", [("EXISTS", self._unscoped_keys.connections)])
+            unscoped.found(bool(found), now)
+        return [self._keys, self._unscoped_keys] if unscoped.are_read(now) else [self._keys]
+
+    def _remove(self, keys: Keys, ids: list[str]) -> None:
         what = f"remove {len(ids)} connections"
-        found = self._run(what, [("SMEMBERS", self._keys.connection(connection_id)) for connection_id in ids])
+        found = self._run(what, [("SMEMBERS", keys.connection(connection_id)) for connection_id in ids])
         channels = [[_text(name) for name in names] for names in found]
         members: dict[str, list[str]] = {}
         for connection_id, names in zip(ids, channels, strict=True):
             for name in names:
                 members.setdefault(name, []).append(connection_id)
         commands: list[tuple[Any, ...]] = [
-            ("ZREM", key, *gone) for name, gone in members.items() for key in self._keys.channel(name)
+            ("ZREM", key, *gone) for name, gone in members.items() for key in keys.channel(name)
         ]
-        self._run(what, [*commands, ("ZREM", self._keys.connections, *ids)])
+        self._run(what, [*commands, ("ZREM", keys.connections, *ids)])
         # Last, and only the channels that were seen: of one that is registered meanwhile, the way to remove it stays.
         self._run(
             what,
             [
-                ("SREM", self._keys.connection(connection_id), *names)
+                ("SREM", keys.connection(connection_id), *names)
                 for connection_id, names in zip(ids, channels, strict=True)
                 if names
             ],
@@ -207,6 +266,10 @@ class RedisRegistry:
     def _failed(self, what: str, error: Exception) -> RegistryError:
         # What redis-py puts before this names the whole command.
         reason = str(error).rpartition("of pipeline caused error: ")[2]
+        if self._is_tls and "Timeout connecting" in reason:
+            reason += "; a server without TLS never answers, and wants 'redis://' in place of 'rediss://'"
+        elif self._is_tls is False and "reset by peer" in reason:
+            reason += "; a server with TLS does this, and wants 'rediss://' in place of 'redis://'"
         return RegistryError(f"{self!r} could not {what}: {reason}")
 
     def _is_cluster(self) -> bool:
@@ -250,10 +313,6 @@ def _connect(target: RedisTarget) -> "Client":
     from redis.retry import Retry
 
     options: dict[str, Any] = {
-        "host": target.host,
-        "port": target.port,
-        "username": target.username,
-        "password": target.password,
         "decode_responses": True,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": SOCKET_TIMEOUT,
@@ -262,10 +321,23 @@ def _connect(target: RedisTarget) -> "Client":
             RETRIES,
             supported_errors=(redis.exceptions.ConnectionError,),
         ),
+        **({"ssl": True} if target.is_tls else {}),
+        **target.options,
     }
-    if target.is_tls:
-        options |= {"ssl": True, **target.tls_options}
     if target.is_cluster:
-        return redis.cluster.RedisCluster(**options)
+        [(host, port)] = target.hosts
+        del options["db"]
+        return redis.cluster.RedisCluster(host=host, port=port, **options)
     # A server that has become a replica refuses writes until the address is looked up afresh.
-    return redis.Redis(db=target.db, retry_on_error=[redis.exceptions.ReadOnlyError], **options)
+    options["retry_on_error"] = [redis.exceptions.ReadOnlyError]
+    if target.service:
+        for_sentinels = {name: value for name, value in options.items() if name not in ("db", "username", "password")}
+        sentinels = redis.Sentinel(  # type: ignore[no-untyped-call]
+            target.hosts, sentinel_kwargs={**for_sentinels, **target.sentinel_options}
+        )
+        service: Client = sentinels.master_for(target.service, **options)  # type: ignore[no-untyped-call]
+        return service
+    if target.path is not None:
+        return redis.Redis(unix_socket_path=target.path, **options)
+    [(host, port)] = target.hosts
+    return redis.Redis(host=host, port=port, **options)

@@ -1,12 +1,16 @@
 """Where the Redis registry keeps what: the names of its keys and the scripts that change them, without I/O.
 
-| key | type | holds |
+| key, after `broadcaster:<scope>:` | type | holds |
 |---|---|---|
-| `broadcaster:{channel:admin}:ids` | sorted set, each score 0 | who listens to `admin`, in the lasting order of ids |
-| `broadcaster:{channel:admin}:expiry` | sorted set | the same ids, scored with the second at which each expires |
-| `broadcaster:{everything}:ids` and `:expiry` | the same | who listens to everything |
-| `broadcaster:connection:<id>` | set | the channels of a connection, `*` for everything |
-| `broadcaster:connections` | sorted set | every connection, scored with the second at which it expires |
+| `{channel:admin}:ids` | sorted set, each score 0 | who listens to `admin`, in the lasting order of ids |
+| `{channel:admin}:expiry` | sorted set | the same ids, scored with the second at which each expires |
+| `{everything}:ids` and `{everything}:expiry` | the same | who listens to everything |
+| `connection:<id>` | set | the channels of a connection, `*` for everything |
+| `connections` | sorted set | every connection, scored with the second at which it expires |
+
+The scope is the API and its stage, `abc123xyz/production`, or whatever tells one deployment from another. What is not
+one of `A-Z a-z 0-9 _ . : / -` in it is percent-encoded, byte by byte of its UTF-8. Keys without a scope, `broadcaster:`
+and then as above, are those from before deployments were kept apart.
 
 What is in braces is the part of a key that a cluster hashes, so the two keys of a channel are on one node and every
 script touches one node alone. Braces can be neither in a channel name nor in a prefix.
@@ -31,19 +35,22 @@ _PREFIX_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 
 class Keys:
-    """The names of the keys under one prefix.
+    """The names of the keys under one prefix and of one scope, if there is one.
 
     Raises:
-        ConfigurationError: the prefix is not 1 to 100 of `A-Z a-z 0-9 _ - . : /`.
+        ConfigurationError: the prefix is not 1 to 100 of `A-Z a-z 0-9 _ - . : /`, or the scope is not 1 to 400
+            characters.
     """
 
     __slots__ = ("_prefix", "connections")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, scope: str | None = None) -> None:
         if not isinstance(prefix, str) or not 1 <= len(prefix) <= 100 or not _PREFIX_CHARACTERS.issuperset(prefix):
             raise ConfigurationError(
                 f"prefix {prefix!r:.120} cannot start the keys of a registry; give 1 to 100 of A-Z a-z 0-9 _ - . : /"
             )
+        if scope is not None:
+            prefix = f"{prefix}:{_encoded(scope)}"
         self._prefix = prefix
         self.connections = f"{prefix}:connections"
 
@@ -57,6 +64,17 @@ class Keys:
         return f"{self._prefix}:connection:{connection_id}"
 
 
+def _encoded(scope: str) -> str:
+    if not isinstance(scope, str) or not 1 <= len(scope) <= 400 or not scope.isprintable():
+        raise ConfigurationError(
+            f"scope {scope!r:.120} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'"
+        )
+    return "".join(
+        character if character in _PREFIX_CHARACTERS else "".join(f"%{byte:02X}" for byte in character.encode())
+        for character in scope
+    )
+
+
 def time_to_live(lifetime: float) -> int:
     """Return how long a key has to live, in milliseconds, whose last entry lives for `lifetime` seconds."""
     return int((lifetime + _KEY_SLACK) * 1000)
@@ -68,12 +86,21 @@ local function live_at_least(key, milliseconds)
 end
 """
 
-# KEYS: the connection's set. ARGV: the key's milliseconds to live, channels...
+# KEYS: the connection's set. ARGV: the key's milliseconds to live, how many channels it may have (0: any), channels...
+# Returns 0, or how many channels it would have had, which is too many, and then nothing has changed.
 REMEMBER: Final = (
     _LIVE_AT_LEAST
     + """
-redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+if tonumber(ARGV[2]) > 0 then
+    local count = redis.call('SCARD', KEYS[1]) - redis.call('SISMEMBER', KEYS[1], '*')
+    for i = 3, #ARGV do
+        count = count + 1 - redis.call('SISMEMBER', KEYS[1], ARGV[i])
+    end
+    if count > tonumber(ARGV[2]) then return count end
+end
+redis.call('SADD', KEYS[1], unpack(ARGV, 3))
 live_at_least(KEYS[1], ARGV[1])
+return 0
 """
 )
 

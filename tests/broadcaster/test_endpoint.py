@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.endpoint import ENDPOINT_VARIABLE, resolve_endpoint
+from broadcaster.endpoint import ENDPOINT_VARIABLE, resolve_endpoint, scope_of
 from broadcaster.errors import ConfigurationError
 
 
@@ -111,3 +111,20 @@ def test_a_password_in_the_url_is_not_repeated(scheme, password):
     with pytest.raises(ConfigurationError) as caught:
         resolve_endpoint(endpoint_url=f"{scheme}user:{password}@h/production", region="us-east-1")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "scope"),
+    [
+        ({"api_id": "abc123xyz"}, "abc123xyz/production"),
+        ({"api_id": "abc123xyz", "stage": "dev", "region": "cn-north-1"}, "abc123xyz/dev"),
+        ({"endpoint_url": "https://abc123xyz.execute-api.eu-west-3.amazonaws.com/production"}, "abc123xyz/production"),
+        ({"endpoint_url": "https://events.example.com"}, "events.example.com"),
+        ({"endpoint_url": "https://Events.example.com:8443/live/"}, "events.example.com:8443/live"),
+        ({"endpoint_url": "http://127.0.0.1:8080/production"}, "127.0.0.1:8080/production"),
+        # Where the API's id is not what is posted to, it says nothing: local tests do not share production's list.
+        ({"api_id": "abc123xyz", "endpoint_url": "http://[::1]:8080/production"}, "[::1]:8080/production"),
+    ],
+)
+def test_the_scope_tells_one_deployment_from_another(settings, scope):
+    assert scope_of(resolve_endpoint(**{"region": "us-east-1", **settings})) == scope

@@ -53,11 +53,12 @@ def wait_until(condition):
 class RedisServer:
     """A redis-server process on a free port of loopback; its data is gone with its folder."""
 
-    def __init__(self, folder, *options, tls=None):
+    def __init__(self, folder, *options, tls=None, sentinel_of=None):
         self.folder = folder
         self.port = 0
         self._options = options
         self._tls = tls
+        self._sentinel_of = sentinel_of
         self._process = None
 
     @property
@@ -79,9 +80,20 @@ class RedisServer:
             "",
             "--daemonize",
         ]
+        if self._sentinel_of:
+            command = ["redis-server", self._sentinel_file(), "--sentinel", "--daemonize"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([*command, "no", *self._options], stdout=log, stderr=log)
         wait_until(self._answers)
+
+    def _sentinel_file(self):
+        server, password = self._sentinel_of
+        path = self.folder / "sentinel.conf"
+        path.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f"sentinel monitor mymaster 127.0.0.1 {server.port} 1\nsentinel auth-pass mymaster {password}\n"
+        )
+        return str(path)
 
     def kill(self):
         """End it as a crash does."""
@@ -136,10 +148,10 @@ def make_redis(tmp_path, _redis_is_installed):
     """Makes servers of a test's own, which it may kill; takes further options of redis-server."""
     made = []
 
-    def make(*options, tls=None):
+    def make(*options, tls=None, sentinel_of=None):
         folder = tmp_path / f"redis-{len(made)}"
         folder.mkdir()
-        server = RedisServer(folder, *options, tls=tls)
+        server = RedisServer(folder, *options, tls=tls, sentinel_of=sentinel_of)
         made.append(server)
         server.start()
         return server

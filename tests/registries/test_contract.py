@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from broadcaster import InvalidArgumentError
 from broadcaster.aio.threads import Threads
 from broadcaster.registries import ENTRY_LIFETIME
 from broadcaster.registries.choose import make_registry
@@ -234,6 +235,43 @@ def test_what_one_registry_knows_another_on_the_same_store_knows(store, face, cl
     assert other.listening("admin") == ({"a="} if store.is_shared else set())
     other.remove(["a="])
     assert one.listening("admin") == (set() if store.is_shared else {"a="})
+
+
+TAKE_DEFAULTS = pytest.mark.parametrize("store", ["memory", "redis", "redis cluster"], indirect=True)
+
+
+@TAKE_DEFAULTS
+def test_a_connection_has_a_bounded_number_of_channels(registry):
+    registry.registry.take_defaults(scope="abc123xyz/production", max_channels=3)
+    registry.add("a=", ["admin", "logs"])
+    registry.add("a=")
+    registry.add("a=", ["logs", "runs"])
+    with pytest.raises(InvalidArgumentError, match=r"'a=' would listen to 4 channels, and 3 is the most.*max_channels"):
+        registry.add("a=", ["admin", "more"])
+    assert registry.listening("more") == {"a="}  # for it listens to everything
+    with pytest.raises(InvalidArgumentError, match="5 channels"):
+        registry.add("b=", [f"channel-{number}" for number in range(5)])
+    assert registry.listening("channel-0") == {"a="}
+    registry.add("a=", ["admin", "runs"])
+    assert registry.count() == 1
+
+
+@TAKE_DEFAULTS
+def test_deployments_on_one_store_keep_apart(store, face, clock):
+    production, staging = face(store.registry(clock)), face(store.registry(clock))
+    production.registry.take_defaults(scope="abc123xyz/production", max_channels=100)
+    staging.registry.take_defaults(scope="abc123xyz/staging", max_channels=100)
+    production.add("a=", ["admin"])
+    production.add("b=")
+    staging.add("c=", ["admin"])
+    assert (production.listening("admin"), staging.listening("admin")) == ({"a=", "b="}, {"c="})
+    # What ends every connection of production when staging posts to it: 410 for an id of another API.
+    staging.remove(["a=", "b="])
+    assert production.listening("admin") == {"a=", "b="}
+    assert (production.count(), staging.count()) == (2, 1)
+    again = face(store.registry(clock))
+    again.registry.take_defaults(scope="abc123xyz/production", max_channels=100)
+    assert again.listening("admin") == ({"a=", "b="} if store.is_shared else set())
 
 
 def test_it_is_taken_as_it_is_and_not_closed(store, clock):

@@ -1,6 +1,9 @@
+import time
+
 import pytest
 
-from broadcaster import Broadcaster, RegistryError
+from broadcaster import Broadcaster, ConfigurationError, InvalidArgumentError, RegistryError
+from broadcaster.aio import AsyncBroadcaster
 from broadcaster.listeners import Listeners
 
 
@@ -36,6 +39,18 @@ def test_an_error_on_a_later_page_ends_the_pages_and_is_kept():
     listeners = Listeners(failing(["a"], ["b"]))
     assert list(listeners) == [["a"], ["b"]]
     assert str(listeners.error) == "it is away"
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("no credentials"), KeyError("a bug")])
+def test_another_error_on_a_later_page_ends_them_alike(error):
+    def pages():
+        yield ["a"]
+        raise error
+
+    listeners = Listeners(pages())
+    assert list(listeners) == [["a"]]
+    assert type(error).__name__ in str(listeners.error)
+    assert listeners.error.__cause__ is error
 
 
 class Away:
@@ -100,6 +115,48 @@ def test_a_stale_connection_that_cannot_be_removed_spoils_nothing(sink, caplog):
     with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=Half()) as caster:
         assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1}
     assert "could not be removed: it is away" in caplog.text
+
+
+class Many(Away):
+    """A registry of many that are gone, which notes what is removed and takes its time, or raises."""
+
+    def __init__(self, count, error=None):
+        super().__init__()
+        self._ids = [f"gone-{number:04}=" for number in range(count)]
+        self._error = error
+        self.removed = []
+        self.seconds = 0.0
+
+    def pages(self, channel):
+        return iter([[*self._ids, "here="]])
+
+    def remove(self, connection_ids):
+        self.removed.append(connection_ids)
+        time.sleep(self.seconds)
+        if self._error:
+            raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [ConfigurationError("no credentials"), InvalidArgumentError("odd"), KeyError("a bug")]
+)
+async def test_no_error_of_the_removal_ends_a_broadcast(sink, caplog, error):
+    registry = Many(150, error)
+    sink.gone.update(registry._ids)
+    with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry) as caster:
+        assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 150}
+    async with AsyncBroadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry) as caster:
+        assert await caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 150}
+    assert caplog.text.count("150 connections are gone but could not be removed") == 2
+
+
+def test_stale_connections_are_removed_after_the_sending_and_for_a_bounded_time(sink):
+    registry = Many(1_000)
+    registry.seconds = 0.6  # of the second that a broadcast may take for all of it
+    sink.gone.update(registry._ids)
+    with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry) as caster:
+        assert caster.broadcast("admin", "admin_event", {}) == {"sent": 1, "failed": 0, "stale": 1_000}
+    assert [len(ids) for ids in registry.removed] in ([100, 100], [100])
 
 
 def test_an_entry_that_would_name_another_path_is_passed_over():

@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 import redis
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 
 from broadcaster import ConfigurationError, RegistryError
 from broadcaster.registries.redis import RedisRegistry
 from broadcaster.registries.redis_keys import Keys
 from broadcaster.registries.redis_url import parse_redis_url
+
+from .conftest import wait_until
 
 
 @pytest.fixture
@@ -211,6 +214,112 @@ def test_tls_is_spoken_and_the_server_checked(tls_redis):
     registry.close()
 
 
+def test_a_mismatch_of_tls_says_which_scheme_is_right(redis_server, tls_redis):
+    with pytest.raises(RegistryError, match=r"Timeout connecting.*wants 'redis://'"):
+        RedisRegistry(redis_server.url.replace("redis://", "rediss://")).count()
+    with pytest.raises(RegistryError, match=r"reset by peer.*wants 'rediss://'"):
+        RedisRegistry(tls_redis[0].url.replace("rediss://", "redis://")).count()
+
+
+def test_a_unix_socket_and_a_database_are_taken_from_the_url(make_redis, tmp_path):
+    path = tmp_path / "redis.sock"
+    server = make_redis("--unixsocket", str(path), "--requirepass", "geheim")
+    with_socket = RedisRegistry(f"unix://:geheim@{path}?db=3&prefix=app")
+    with_host = RedisRegistry(server.url.replace("://", "://:geheim@").replace("/0", "?db=3&prefix=app"))
+    with_socket.add("a=", ["admin"])
+    assert listening(with_host) == ["a="]
+    assert repr(with_socket) == f"RedisRegistry('unix://{path}?db=3')"
+    with_socket.close()
+    with_host.close()
+
+
+def test_sentinels_tell_where_the_server_is_and_where_it_has_gone(make_redis):
+    first = make_redis("--requirepass", "geheim")
+    second = make_redis("--requirepass", "geheim", "--masterauth", "geheim", "--replicaof", f"127.0.0.1 {first.port}")
+    sentinel = make_redis(sentinel_of=(first, "geheim"))
+    registry = RedisRegistry(f"redis+sentinel://:geheim@127.0.0.1:{sentinel.port}/mymaster/0")
+    assert "geheim" not in repr(registry)
+    registry.add("a=", ["admin"])
+    assert listening(registry) == ["a="]
+    with sentinel.client() as watching, second.client(password="geheim") as replica:
+        wait_until(lambda: watching.execute_command("SENTINEL REPLICAS", "mymaster"))
+        wait_until(lambda: replica.info("replication")["master_link_status"] == "up")
+        watching.execute_command("SENTINEL FAILOVER", "mymaster")
+        wait_until(lambda: replica.info("replication")["role"] == "master")
+    first.kill()
+    registry.add("b=", ["admin"])
+    assert listening(registry) == ["a=", "b="]
+    registry.close()
+
+
+def test_every_option_that_redis_py_reads_from_a_url_is_taken():
+    # But for a list of exceptions' names, which redis-py takes letter by letter, and what another kind of pool takes.
+    for name, value in dict.fromkeys(set(URL_QUERY_ARGUMENT_PARSERS) - {"retry_on_error", "timeout"}, "1").items():
+        value = "VERIFY_X509_STRICT" if name.endswith("verify_flags") else value
+        assert name in parse_redis_url(f"rediss://host?{name}={value}").options
+
+
+def test_lists_from_before_scopes_are_read_for_the_life_of_a_connection(redis_server, prefix, clock, client):
+    before = RedisRegistry(redis_server.url, prefix=prefix, clock=clock)
+    before.add("a=", ["admin"])
+    before.add("b=")
+    registry = RedisRegistry(redis_server.url, prefix=prefix, clock=clock)
+    registry.take_defaults(scope="abc123xyz/production", max_channels=100)
+    registry.add("c=", ["admin"])
+    registry.add("a=", ["admin"])
+    assert listening(registry) == ["a=", "b=", "c="]
+    assert listening(registry, "logs") == ["b="]
+    assert listening(before) == ["a=", "b="]
+    registry.remove(["a=", "b="])
+    assert listening(registry) == ["c="]
+    assert listening(before) == []
+    # Whoever a process of the older version registers meanwhile is found a minute later at the latest.
+    clock.now += 61
+    assert listening(registry) == ["c="]
+    before.add("d=", ["admin"])
+    assert listening(registry) == ["c="]
+    clock.now += 61
+    assert listening(registry) == ["c=", "d="]
+    clock.now += 2 * 3600 + 10 * 60
+    before.add("e=", ["admin"])
+    assert listening(registry) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "written"),
+    [
+        ("abc123xyz/production", "abc123xyz/production"),
+        ("localhost:8000/x", "localhost:8000/x"),
+        ("[::1]:8000/~é{}%", "%5B::1%5D:8000/%7E%C3%A9%7B%7D%25"),
+    ],
+)
+def test_a_scope_is_part_of_every_key(redis_server, client, prefix, scope, written):
+    registry = RedisRegistry(redis_server.url, prefix=prefix, scope=scope)
+    registry.add("a=", ["admin"])
+    keys = everything_under(client, prefix)
+    assert len(keys) == 4
+    assert all(key.startswith(f"{prefix}:{written}:") for key in keys)
+    registry.close()
+
+
+@pytest.mark.parametrize("scope", ["a\nb", "a" * 401, 7])
+def test_a_scope_that_would_tell_nothing_apart_is_refused(scope):
+    with pytest.raises(ConfigurationError, match="cannot tell deployments apart"):
+        RedisRegistry("redis://host", scope=scope)
+
+
+def test_one_registry_of_two_deployments_is_refused(redis_server, prefix):
+    registry = RedisRegistry(redis_server.url, prefix=prefix)
+    registry.take_defaults(scope="abc123xyz/production", max_channels=100)
+    registry.take_defaults(scope="abc123xyz/production", max_channels=100)
+    with pytest.raises(ConfigurationError, match="abc123xyz/production already"):
+        registry.take_defaults(scope="abc123xyz/staging", max_channels=100)
+    shared = RedisRegistry(redis_server.url, prefix=prefix, scope="both")
+    for scope in ("abc123xyz/production", "abc123xyz/staging"):
+        shared.take_defaults(scope=scope, max_channels=100)
+    registry.close()
+
+
 def test_a_cluster_is_found_by_one_node_and_its_rules_are_kept(redis_cluster, prefix):
     # Over three nodes: a script or a command with keys of two of them would be refused.
     registry = RedisRegistry(f"{redis_cluster}&prefix={prefix}")
@@ -279,6 +388,13 @@ def test_a_prefix_that_would_break_a_key_is_refused(prefix):
 
 def test_percent_encoded_names_and_passwords_are_read():
     target = parse_redis_url("rediss://us%40er:p%2Fw%3A@[::1]:7/3?ssl_cert_reqs=none&ssl_certfile=a&ssl_keyfile=b")
-    assert (target.username, target.password, target.host, target.port, target.db) == ("us@er", "p/w:", "::1", 7, 3)
-    assert target.tls_options == {"ssl_cert_reqs": "none", "ssl_certfile": "a", "ssl_keyfile": "b"}
+    assert target.hosts == (("::1", 7),)
+    assert target.options == {
+        "db": 3,
+        "username": "us@er",
+        "password": "p/w:",
+        "ssl_cert_reqs": "none",
+        "ssl_certfile": "a",
+        "ssl_keyfile": "b",
+    }
     assert str(target) == "rediss://[::1]:7/3"
