@@ -1,4 +1,7 @@
 import { find, say } from "./elements.js";
+import { GatewayWatch } from "./gateway_watch.js";
+import { report } from "./problems.js";
+import { timeOf } from "./time.js";
 
 const STATES = {
   initialized: "Not connected",
@@ -14,6 +17,7 @@ export class ConnectionView {
   #connection;
   #isSubscribed;
   #onSignedOut;
+  #watch;
   #timer = setInterval(() => this.#showSocket(), 1000); // it changes with a handover, which nobody else has to notice
   #connections = 0;
   #trouble = ""; // why the backend or the gateway does not do what is wanted, while the socket itself is open
@@ -22,13 +26,17 @@ export class ConnectionView {
     this.#connection = connection;
     this.#isSubscribed = isSubscribed;
     this.#onSignedOut = onSignedOut;
+    this.#watch = new GatewayWatch(connection, () => this.show());
     connection.bind("state_change", this.#changed).bind("error", this.#failed);
     this.show();
   }
 
   close() {
     clearInterval(this.#timer);
+    this.#watch.close();
     this.#connection.unbind("state_change", this.#changed).unbind("error", this.#failed);
+    report("connection");
+    report("gateway");
   }
 
   #changed = ({ current }) => {
@@ -49,10 +57,12 @@ export class ConnectionView {
     const isWaiting = state === "connected" && !this.#isSubscribed();
     if (!isWaiting) this.#trouble = "";
     const pill = find("connection");
-    pill.dataset.state = isWaiting ? "connecting" : state;
-    say(pill.querySelector(".text"), isWaiting ? "Connected, not yet subscribed" : STATES[state]);
-    find("problem").hidden = !this.#trouble;
-    say(find("problem"), this.#trouble && `${this.#trouble}. Trying again.`);
+    const since = this.#watch.silentSince;
+    pill.dataset.state = since ? "silent" : isWaiting ? "connecting" : state;
+    const text = isWaiting ? "Connected, not yet subscribed" : STATES[state];
+    say(pill.querySelector(".text"), since ? "No answer" : text);
+    report("connection", this.#trouble && `${this.#trouble}. Trying again.`);
+    report("gateway", since ? `Nothing has come from the gateway since ${timeOf(since)}, and it does not answer.` : "");
     this.#showSocket();
   }
 

@@ -1,10 +1,15 @@
 const KEPT = 240; // the newest; as many as the curve shows
+const DAY = 24 * 3600 * 1000; // milliseconds
 
 /**
  * When the backend sent an event, in milliseconds since 1970 by its clock: the first 44 bits, which is 11 hexadecimal
- * digits, of the envelope's id.
+ * digits, of the envelope's id. NaN where there is none, or one that is no time of today.
  */
-export const sentAt = (envelope) => parseInt(envelope?.id?.slice(0, 11), 16);
+export function sentAt(envelope, now) {
+  const id = envelope?.id;
+  const sent = typeof id === "string" && /^[0-9a-f]{11}/.test(id) ? parseInt(id.slice(0, 11), 16) : NaN;
+  return Math.abs(now - sent) < DAY ? sent : NaN;
+}
 
 export class Latencies {
   values = []; // milliseconds, oldest first
@@ -15,6 +20,7 @@ export class Latencies {
     if (this.values.length > 2 * KEPT) this.values.splice(0, this.values.length - KEPT);
   }
 
+  /** The highest of the lowest `share` of the newest, or undefined before the first. */
   quantile(share) {
     const sorted = this.values.slice(-KEPT).sort((a, b) => a - b);
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];

@@ -1,34 +1,60 @@
-/** The log's lines and which of them are shown. Bounded: a page may stay open for days. */
-const KEPT = 20_000;
-const SLACK = 2_000; // dropped at once, because dropping one by one costs as much each time
+/** The log's lines and which of them are shown. Bounded: a page may stay open for days, and a line may be long. */
+import { asText } from "./values.js";
+
+const KEPT = 20_000; // lines
+const KEPT_CHARACTERS = 20_000_000;
+const SLACK = 2_000; // lines dropped at once, because dropping one by one costs as much each time
+const LONGEST = 8_000; // characters of a line
 
 export const LEVELS = ["debug", "info", "warning", "error"];
+
+/** Makes a line from an event's data, whatever that is. */
+export function lineOf(data, at, latency) {
+  const { text, thread_id, level } = data ?? {};
+  const kind = LEVELS.includes(level) ? level : "other"; // an unknown level is better seen than lost
+  return {
+    text: asText(text ?? data, LONGEST),
+    thread: asText(thread_id, 64),
+    level: asText(level, 12),
+    kind,
+    at,
+    latency,
+  };
+}
+
+/** A line of the page's own among the others, which no filter hides. */
+export const remark = (text) => ({ text, thread: "", level: "", kind: "remark", at: Date.now() });
 
 export class Log {
   shown = []; // lines that pass the filter, oldest first
   removed = 0; // of those shown, since the view last looked
-  counts = Object.fromEntries(LEVELS.map((level) => [level, 0]));
-  total = 0;
+  counts = new Map(LEVELS.map((level) => [level, 0])); // of the lines that are kept
+  total = 0; // lines that have come
   #lines = [];
+  #characters = 0;
+  #number = 0;
   #levels = new Set(LEVELS);
   #thread = "";
   #text = "";
 
-  /** A line is { text, thread, level, at, latency }; a level of "gap" is a remark of the page's own, and always shown. */
   add(line) {
-    line.number = this.#lines.length ? this.#lines.at(-1).number + 1 : 0;
+    line.number = this.#number++;
     this.#lines.push(line);
-    if (line.level in this.counts) {
-      this.counts[line.level]++;
-      this.total++;
-    }
+    this.#count(line, 1);
+    if (line.kind !== "remark") this.total++;
     if (this.#isShown(line)) this.shown.push(line);
     if (this.#lines.length > KEPT + SLACK) this.#drop();
+    while (this.#characters > KEPT_CHARACTERS) this.#drop();
+  }
+
+  #count(line, change) {
+    this.#characters += change * line.text.length;
+    if (this.counts.has(line.kind)) this.counts.set(line.kind, this.counts.get(line.kind) + change);
   }
 
   #drop() {
-    this.#lines.splice(0, SLACK);
-    const first = this.#lines[0].number;
+    for (const line of this.#lines.splice(0, SLACK)) this.#count(line, -1);
+    const first = this.#lines[0]?.number ?? Infinity;
     const kept = this.shown.findIndex((line) => line.number >= first);
     this.removed += this.shown.splice(0, kept < 0 ? this.shown.length : kept).length;
   }
@@ -45,17 +71,17 @@ export class Log {
     this.removed = 0;
   }
 
-  #isShown({ level, thread, text }) {
-    if (level === "gap") return true;
+  #isShown({ kind, thread, text }) {
+    if (kind === "remark") return true;
     return (
-      // An unknown level is better seen than lost.
-      (this.#levels.has(level) || !(level in this.counts)) &&
+      (this.#levels.has(kind) || kind === "other") &&
       (!this.#thread || this.#thread === thread) &&
       (!this.#text || text.toLowerCase().includes(this.#text))
     );
   }
 
   clear() {
+    for (const line of this.#lines) this.#count(line, -1);
     this.#lines = [];
     this.shown = [];
     this.removed = 0;

@@ -1,7 +1,8 @@
 import { find, make, say } from "./elements.js";
 import { inMilliseconds } from "./latency.js";
 import { LEVELS } from "./log.js";
-import { LogView, timeOf } from "./log_view.js";
+import { LogView } from "./log_view.js";
+import { timeOf } from "./time.js";
 
 /** The log with its filters and the line that is chosen. */
 export function showLog(log, runs) {
@@ -33,13 +34,17 @@ export function showLog(log, runs) {
   select.addEventListener("change", () => filter({ thread: select.value }));
   find("find").addEventListener("input", ({ target }) => filter({ text: target.value }));
   find("follow").addEventListener("click", () => view.follow());
+  find("close-detail").addEventListener("click", () => {
+    view.choose(null);
+    find("log-list").focus();
+  });
   find("clear").addEventListener("click", () => {
     log.clear();
     view.choose(null);
   });
 
   function draw() {
-    for (const { level, count } of buttons) say(count, log.counts[level].toLocaleString("en"));
+    for (const { level, count } of buttons) say(count, log.counts.get(level).toLocaleString("en"));
     find("follow").hidden = view.isFollowing || !log.shown.length;
     find("no-lines").hidden = log.shown.length > 0;
     say(find("no-lines"), log.total ? "No line passes the filters." : "Nothing has been logged yet.");
@@ -64,7 +69,7 @@ export function showLog(log, runs) {
     if (!line) return;
     const { at, level, thread, text, latency } = line;
     const parts = { Time: timeOf(at), Level: level, Thread: thread, Latency: inMilliseconds(latency), Text: text };
-    detail.replaceChildren(
+    find("detail-parts").replaceChildren(
       ...Object.entries(parts).map(([name, value]) => {
         const part = make(`div.${name.toLowerCase()}`);
         part.append(make("dt", name), make("dd", value));

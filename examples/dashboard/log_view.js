@@ -1,10 +1,10 @@
 import { beforeNextFrame } from "./frame.js";
 import { inMilliseconds } from "./latency.js";
+import { timeOf } from "./time.js";
 
-const isNarrow = matchMedia("(max-width: 52rem)"); // as in the style sheets
+const isNarrow = matchMedia("(max-width: 40rem)"); // as in small.css
 const PAUSE = 100; // milliseconds between two pictures of a log that streams; nobody reads faster
 const BEYOND = 6; // rows kept above and below what is seen
-const NAMES = { debug: "debug", info: "info", warning: "warn", error: "error" };
 
 /**
  * Shows a Log of any length with as many elements as fit the window: rows have one height, and a row that leaves at one
@@ -17,8 +17,10 @@ export class LogView {
   #list;
   #spacer;
   #rows = [];
-  #height = 0; // pixels of the window
-  #top = 0; // pixels above it
+  #height = 0; // pixels of the window; 0 while a phone shows the runs in its place
+  #row = 0; // pixels of a row
+  #top = 0; // pixels above the window
+  #isAstray = false; // whether the element may have been scrolled by a change of its size
   #onChange;
   #drawNow;
 
@@ -31,17 +33,21 @@ export class LogView {
     this.update = beforeNextFrame(() => this.#render(), PAUSE);
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
-    list.addEventListener("click", ({ target }) => this.choose(target.closest(".line")?.line ?? null));
-    new ResizeObserver(() => {
-      this.#height = list.clientHeight;
-      this.#rows.forEach((row) => row.remove());
-      this.#rows = [];
-      this.#drawNow();
-    }).observe(list);
+    list.addEventListener("click", ({ target }) => this.#clicked(target.closest(".line")?.line));
+    new ResizeObserver(() => this.#resized()).observe(list);
   }
 
-  get #row() {
-    return isNarrow.matches ? 46 : 24; // pixels, as in log.css
+  /** Begins with new rows where the reader was: in a window of another width a row may have another height. */
+  #resized() {
+    this.#height = this.#list.clientHeight;
+    if (!this.#height) return;
+    const former = this.#row;
+    this.#row = isNarrow.matches ? 46 : 24; // as in log.css and small.css
+    if (former) this.#top *= this.#row / former;
+    this.#isAstray = true;
+    this.#rows.forEach((row) => row.remove());
+    this.#rows = [];
+    this.#drawNow();
   }
 
   get #end() {
@@ -58,8 +64,16 @@ export class LogView {
     this.#drawNow();
   }
 
+  /** A second click closes the line again. Who looks at one is not carried away from it. */
+  #clicked(line = null) {
+    const chosen = line === this.active ? null : line;
+    if (chosen) this.isFollowing = false;
+    this.choose(chosen);
+  }
+
   #scrolled() {
     if (Math.abs(this.#list.scrollTop - this.#top) < 1) return; // it was us
+    if (this.#isAstray || this.#list.clientHeight !== this.#height) return; // it was a change of size
     this.#top = this.#list.scrollTop;
     // Measured by what was last drawn: lines that came since are not the reader's doing.
     const end = parseFloat(this.#spacer.style.height || 0) - this.#height;
@@ -68,6 +82,7 @@ export class LogView {
   }
 
   #render() {
+    if (!this.#height) return;
     const { shown } = this.#log;
     const size = this.#row;
     const former = this.#top;
@@ -85,7 +100,8 @@ export class LogView {
     this.#onChange();
     this.#spacer.style.height = `${shown.length * size}px`;
     // Last, because it has the page laid out at once, and what changed afterwards would be laid out again.
-    if (this.#top !== former) this.#scroll(this.#top);
+    if (this.#top !== former || this.#isAstray) this.#scroll(this.#top);
+    this.#isAstray = false;
   }
 
   #scroll(top) {
@@ -114,8 +130,8 @@ export class LogView {
     if (row.isActive !== isActive) row.setAttribute("aria-selected", `${(row.isActive = isActive)}`);
     if (!line || row.line === line) return;
     row.line = line;
-    row.className = `line ${line.level}`;
-    const texts = [timeOf(line.at), NAMES[line.level] ?? line.level, line.thread, line.text];
+    row.className = `line ${line.kind}`;
+    const texts = [timeOf(line.at), line.kind === "warning" ? "warn" : line.level, line.thread, line.text];
     [...texts, inMilliseconds(line.latency)].forEach((text, i) => (row.parts[i].data = text));
   }
 
@@ -134,12 +150,4 @@ export class LogView {
     else if (top + this.#row > this.#top + this.#height) this.#scroll(top + this.#row - this.#height);
     this.choose(shown[index]);
   }
-}
-
-export function timeOf(at) {
-  if (!at) return "";
-  const date = new Date(at);
-  const two = (number) => `${number}`.padStart(2, "0");
-  const milliseconds = `${date.getMilliseconds()}`.padStart(3, "0");
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${milliseconds}`;
 }

@@ -1,10 +1,19 @@
 import { find, make, say } from "./elements.js";
 import { beforeNextFrame } from "./frame.js";
 import { inMilliseconds } from "./latency.js";
-import { timeOf } from "./log_view.js";
-import { isOver } from "./runs.js";
+import { inOrder, isOver } from "./runs.js";
+import { duration, timeOf } from "./time.js";
 
 const PAUSE = 250; // milliseconds between two pictures, while nobody touches anything
+const QUIET = 60_000; // milliseconds without an event or a line until it is said
+const MOST_PARTS = 24; // of a track
+const ENDINGS = {
+  completed: "completed",
+  failed: "failed",
+  cancelled: "cancelled",
+  rejected: "rejected",
+  lost: "interrupted, the backend no longer knows it",
+};
 
 /** Shows Runs, newest first; one of them can be chosen, and then shows its steps and events. */
 export class RunsView {
@@ -15,6 +24,8 @@ export class RunsView {
   #items = new Map(); // run -> its parts
   #onChoose;
   #drawNow;
+  #tabStop; // an item of the list
+  #made = 0; // items
 
   /** @param now the time by the backend's clock, in milliseconds */
   constructor(runs, now, onChoose) {
@@ -24,6 +35,7 @@ export class RunsView {
     this.#drawNow = beforeNextFrame(() => this.#render());
     this.update = beforeNextFrame(() => this.#render(), PAUSE);
     this.#list.addEventListener("keydown", (event) => this.#key(event));
+    this.#list.addEventListener("focusin", ({ target }) => this.#makeTabStop(target.closest(".run")));
     // What is under way gets older without an event.
     setInterval(() => {
       for (const run of runs.all.values()) if (!isOver(run)) runs.changed.add(run);
@@ -40,37 +52,55 @@ export class RunsView {
   }
 
   #render() {
-    for (const run of this.#runs.dropped.splice(0)) {
-      this.#items.get(run)?.item.remove();
-      this.#items.delete(run);
-      this.#runs.changed.delete(run);
+    const { all, changed } = this.#runs;
+    for (const [run, { item }] of this.#items) {
+      if (all.get(run.thread) !== run) this.#forget(run, item);
     }
-    for (const run of this.#runs.changed) this.#draw(run);
-    this.#runs.changed.clear();
-    find("no-runs").hidden = this.#runs.all.size > 0;
+    for (const run of changed) if (all.get(run.thread) === run) this.#draw(run);
+    changed.clear();
+    find("no-runs").hidden = all.size > 0;
+    if (!this.#tabStop?.isConnected) this.#makeTabStop(this.#list.firstElementChild);
+  }
+
+  #forget(run, item) {
+    item.remove();
+    this.#items.delete(run);
+    if (run === this.chosen) this.chosen = null; // the log goes on to show it
+  }
+
+  /** One run is a tab stop; from there the arrow keys lead to the others, and Tab to the log. */
+  #makeTabStop(item) {
+    if (!item || item === this.#tabStop) return;
+    this.#tabStop?.querySelector(".face").setAttribute("tabindex", "-1");
+    item.querySelector(".face").setAttribute("tabindex", "0");
+    this.#tabStop = item;
   }
 
   #draw(run) {
     if (!this.#items.has(run)) this.#items.set(run, this.#make(run));
     const { item, button, name, meta, time, track, more } = this.#items.get(run);
     const isChosen = run === this.chosen;
-    const steps = inOrder(run);
-    item.dataset.status = run.status;
+    const steps = inOrder(run.steps);
+    const silence = isOver(run) ? 0 : this.#now() - run.heardAt;
+    const isQuiet = silence >= QUIET;
+    const until = run.endedAt ?? (isQuiet ? run.heardAt : this.#now());
+    item.dataset.status = isQuiet ? "quiet" : run.status;
     button.setAttribute("aria-expanded", `${isChosen}`);
     say(name, run.name);
-    say(time, duration((run.endedAt ?? this.#now()) - run.startedAt));
-    say(meta, describe(run, steps));
+    say(time, duration(until - run.startedAt));
+    say(meta, describe(run, steps, isQuiet && silence));
     drawTrack(track, steps, run);
     more.hidden = !isChosen;
-    if (isChosen) more.replaceChildren(stepList(steps, run, this.#now()), eventList(run));
+    if (isChosen) more.replaceChildren(stepList(steps, run, until), eventList(run));
   }
 
   #make(run) {
     const item = make("li.run");
-    const button = make("button.face", "", { type: "button", "aria-controls": `run-${run.thread}` });
+    const id = `run-${this.#made++}`; // what a thread is called need not be fit for one
+    const button = make("button.face", "", { type: "button", tabindex: "-1", "aria-controls": id });
     const parts = { item, button, name: make("span.name"), time: make("span.time"), meta: make("span.meta") };
     parts.track = make("span.track", "", { "aria-hidden": "true" });
-    parts.more = make("div.more", "", { id: `run-${run.thread}` });
+    parts.more = make("div.more", "", { id });
     button.append(make("span.mark", "", { "aria-hidden": "true" }), parts.name, parts.time, parts.meta, parts.track);
     button.addEventListener("click", () => this.choose(run));
     item.append(button, parts.more);
@@ -79,47 +109,45 @@ export class RunsView {
   }
 
   #key(event) {
-    const step = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
-    const other = step && event.target.closest(".run")?.[step];
+    const item = event.target.closest(".run");
+    const other = {
+      ArrowUp: item?.previousElementSibling,
+      ArrowDown: item?.nextElementSibling,
+      Home: this.#list.firstElementChild,
+      End: this.#list.lastElementChild,
+    }[event.key];
     if (!other) return;
     event.preventDefault();
     other.querySelector(".face").focus();
   }
 }
 
-/** Each step with how deep it lies in others, parents before their children. */
-function inOrder(run) {
-  const within = (parent, depth) =>
-    [...run.steps]
-      .filter(([, step]) => (run.steps.has(step.parent) ? step.parent : null) === parent)
-      .flatMap(([id, step]) => [{ ...step, depth }, ...within(id, depth + 1)]);
-  return within(null, 0);
-}
-
-function describe(run, steps) {
+function describe(run, steps, silence) {
   const current = steps.findLast((step) => step.phase === "started");
-  const state = isOver(run) ? run.status : (current?.label ?? "started");
+  const step = silence ? `no news for ${Math.floor(silence / 60_000)} min` : (current?.label ?? "started");
+  const state = isOver(run) ? ENDINGS[run.status] : step;
   const errors = run.errors ? `, ${run.errors} error${run.errors > 1 ? "s" : ""}` : "";
   return `${run.thread} · ${state}${run.lines ? ` · ${run.lines} lines${errors}` : ""}`;
 }
 
 function drawTrack(track, steps, run) {
-  const count = Math.max(run.total ?? 0, steps.length, 1);
+  const total = Math.max(run.total ?? 0, steps.length, 1);
+  const count = Math.min(total, MOST_PARTS); // of more steps, a part stands for several and shows the last of them
   while (track.children.length > count) track.lastChild.remove();
   while (track.children.length < count) track.append(make("i"));
   [...track.children].forEach((part, i) => {
-    const phase = steps[i]?.phase ?? "waiting";
+    const phase = steps[Math.ceil(((i + 1) * total) / count) - 1]?.phase ?? "waiting";
     part.className = phase === "started" && isOver(run) ? "stopped" : phase;
   });
 }
 
-function stepList(steps, run, now) {
+function stepList(steps, run, until) {
   const list = make("ol.steps", "", { "aria-label": `Steps of ${run.name}` });
   for (const step of steps) {
     const phase = step.phase === "started" && isOver(run) ? "stopped" : step.phase;
     const item = make("li", "", { class: phase });
-    item.style.setProperty("--depth", step.depth);
-    const spent = duration((step.endedAt ?? run.endedAt ?? now) - step.startedAt);
+    item.style.setProperty("--depth", Math.min(step.depth, 6));
+    const spent = duration((step.endedAt ?? until) - step.startedAt);
     const word = { started: "running", finished: "done" }[phase] ?? phase;
     item.append(make("span.label", step.label), make("span.kind", step.kind), make("span.spent", `${word}, ${spent}`));
     list.append(item);
@@ -137,10 +165,4 @@ function eventList(run) {
     list.append(item);
   }
   return list;
-}
-
-function duration(milliseconds) {
-  const seconds = Math.max(0, milliseconds) / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }

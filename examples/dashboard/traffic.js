@@ -1,8 +1,10 @@
 import { find, say } from "./elements.js";
+import { report } from "./problems.js";
 import { request } from "./session.js";
 
 const SPEEDS = [0, 0.5, 1, 2, 5, 10, 25, 40];
-const inWords = (speed) => (speed ? `${speed}×` : "Off");
+const RUNS_A_MINUTE = 6; // at speed 1
+const inWords = (speed) => (speed ? `${speed * RUNS_A_MINUTE} runs a minute` : "Off");
 
 /** The simulated workflow engine's switch. */
 export function controlTraffic(onError) {
@@ -14,10 +16,10 @@ export function controlTraffic(onError) {
   };
   const attempt = async (action) => {
     try {
-      return await action();
+      await action();
+      report("traffic");
     } catch (error) {
-      onError(error);
-      return undefined;
+      onError(error, "traffic");
     }
   };
   let turns = 0; // by whoever sits here

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,15 @@ class Process:
         self._process.kill()
         self._process.wait(10)
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """For the time of a `with`, the process does nothing, and its sockets stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self):
         self._process.terminate()
         try:
@@ -78,18 +88,35 @@ class System:
                 aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
             )
             parts.callback(self.management.close)
-            backend = Process(
-                ["-m", "examples.backend", "--port", 0],
-                1,
-                AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=self.connections,
-                WEBSOCKET_API_ID="local",
-                WEBSOCKET_URL=self.websocket,
-                DEMO_PASSWORD=PASSWORD,
-            )
-            parts.callback(backend.stop)
-            (self.url,) = backend.urls
+            self._backend_variables = {
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.connections,
+                "WEBSOCKET_API_ID": "local",
+                "WEBSOCKET_URL": self.websocket,
+                "DEMO_PASSWORD": PASSWORD,
+                "SESSION_KEY": "of every backend of this system",  # who is signed in stays so after a restart
+            }
+            self._backend = self._make_backend(0)
+            parts.callback(lambda: self._backend.stop())
+            (self.url,) = self._backend.urls
             self.link = f"{self.url}/#demo:{PASSWORD}"
             self._parts = parts.pop_all()
+
+    def _make_backend(self, port):
+        return Process(["-m", "examples.backend", "--port", port], 1, **self._backend_variables)
+
+    def kill_backend(self):
+        self._backend.kill()
+
+    def start_backend(self):
+        """Start another backend where the killed one was."""
+        self._backend.stop()
+        self._backend = self._make_backend(self.url.rpartition(":")[2])
+
+    def frozen_gateway(self):
+        return self._gateway.frozen()
+
+    def frozen_backend(self):
+        return self._backend.frozen()
 
     def kill_gateway(self):
         self._gateway.kill()

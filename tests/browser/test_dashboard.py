@@ -119,7 +119,7 @@ def test_traffic_is_turned_with_the_keyboard(dashboard):
     slider = dashboard.page.get_by_role("slider", name="Simulated traffic")
     slider.focus()
     dashboard.page.keyboard.press("ArrowRight")
-    dashboard.page.wait_for_function("() => document.getElementById('speed-text').textContent === '0.5\u00d7'")
+    dashboard.page.wait_for_function("() => document.getElementById('speed-text').textContent === '3 runs a minute'")
     dashboard.page.locator("#run-list .run").first.wait_for()
     assert dashboard.system.ask("GET", "/simulation") == {"speed": 0.5}
     dashboard.page.keyboard.press("ArrowLeft")
@@ -132,7 +132,7 @@ def test_every_control_has_a_name(busy):
         r"^\s*- (?:button|textbox|searchbox|combobox|slider|listbox|group|region|img)(?::|$).*", snapshot, re.M
     )
     assert nameless == []
-    for name in ("Start one", "Sign out", "Theme: Auto"):
+    for name in ("Start a run", "Sign out", "Theme: System", "Keyboard"):
         assert f'button "{name}"' in snapshot
 
 
