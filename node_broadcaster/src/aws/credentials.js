@@ -1,0 +1,68 @@
+/**
+ * The credentials that requests are signed with: from the environment, or from wherever AWS's SDK finds them.
+ *
+ * The environment is read here because it needs no package, and because that is where they are on Lambda, in containers
+ * and in CI. Everything else (profiles, SSO, roles, container and instance credentials, with their refresh) is asked of
+ * `@aws-sdk/credential-providers`, where that is installed.
+ */
+"use strict";
+
+const { ConfigurationError } = require("../errors.js");
+
+const PACKAGE = "@aws-sdk/credential-providers";
+const HINT =
+  "attach the stack's backend policy to the role that this runs as, or set AWS_ACCESS_KEY_ID and " +
+  "AWS_SECRET_ACCESS_KEY (for a local gateway, any values do)";
+
+/** Reads the credentials anew each time it is asked, so that a refresh is honoured. */
+class CredentialSource {
+  #environment;
+  #provider; // of AWS's SDK, which keeps what it found until it expires
+
+  constructor(environment = process.env) {
+    this.#environment = environment;
+  }
+
+  /**
+   * Return `{ accessKey, secretKey, token }` to sign with now; reject with a ConfigurationError if there are none.
+   *
+   * With `anew` everything is looked up again, for keys in a file that was rewritten since.
+   */
+  async read({ anew = false } = {}) {
+    return this.#fromEnvironment() ?? this.#fromSdk(anew);
+  }
+
+  #fromEnvironment() {
+    const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_PROFILE } = this.#environment;
+    // A profile that is named wins, as in AWS's SDK for JavaScript.
+    if (!accessKey || AWS_PROFILE) return undefined;
+    if (!secretKey) {
+      throw new ConfigurationError("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not; set both or neither");
+    }
+    return { accessKey, secretKey, token: this.#environment.AWS_SESSION_TOKEN || undefined };
+  }
+
+  async #fromSdk(anew) {
+    if (anew || !this.#provider) this.#provider = loadSdk().fromNodeProviderChain();
+    try {
+      const { accessKeyId, secretAccessKey, sessionToken } = await this.#provider();
+      return { accessKey: accessKeyId, secretKey: secretAccessKey, token: sessionToken };
+    } catch (cause) {
+      throw new ConfigurationError(`no AWS credentials found (${cause.message}); ${HINT}, or AWS_PROFILE`, { cause });
+    }
+  }
+}
+
+function loadSdk() {
+  try {
+    return require(PACKAGE);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `no AWS credentials in the environment, and ${PACKAGE} is not installed to look further; ${HINT}, ` +
+        `or npm install ${PACKAGE}`,
+      { cause },
+    );
+  }
+}
+
+module.exports = { CredentialSource };

@@ -1,0 +1,77 @@
+/** How many connections to the service are worth opening, and what to make of those that cannot be. No I/O, no clock. */
+"use strict";
+
+// A TLS handshake costs as much CPU as 10 to 20 messages, so a connection has to carry some to be worth it.
+const MESSAGES_PER_SOCKET = 40;
+// So many are opened for a handful of messages already, so that one that hangs does not hold up the others.
+const FIRST_SOCKETS = 8;
+// At a time: while these are shaking hands the open ones work, and perhaps no more are needed.
+const MOST_OPENING = 32;
+const FIRST_BACKOFF = 0.1; // seconds; doubled each time
+const LONGEST_BACKOFF = 1;
+
+/**
+ * Return how many more connections to open now.
+ *
+ * `waiting`: messages that could be sent if there were a connection for them. `moving`: connections that work or can:
+ * free, answering in time, or about to be open. `opening`: those being opened. `room`: how many more may be.
+ */
+function socketsToOpen({ waiting, moving, opening, room }) {
+  const useful = Math.min(waiting, Math.max(FIRST_SOCKETS, Math.ceil(waiting / MESSAGES_PER_SOCKET)));
+  return Math.max(0, Math.min(useful - moving, MOST_OPENING - opening, room));
+}
+
+/**
+ * What opening connections has come to lately: when it may be tried again, and whether there is no hope.
+ *
+ * Failures are counted in rounds, because connections that are being opened at the same time fail for the same reason;
+ * after `rounds` of them in which nothing opened there is no hope.
+ */
+class Dialing {
+  nextAt = -Infinity;
+  reason = "";
+  #rounds;
+  #failedRounds = 0;
+  #roundBegan = -Infinity;
+  #backoff = FIRST_BACKOFF;
+  #isFinal = false;
+
+  constructor(rounds) {
+    this.#rounds = rounds;
+  }
+
+  /** Take that one has been opened: all is well. */
+  opened() {
+    this.#failedRounds = 0;
+    this.#backoff = FIRST_BACKOFF;
+    this.#isFinal = false;
+    this.reason = "";
+  }
+
+  /**
+   * Take that one could not be opened, which was tried at `began`; `isFinal`: trying again would give the same, e.g. a
+   * certificate that is not trusted.
+   */
+  failed(reason, began, now, { isFinal = false } = {}) {
+    this.reason = reason;
+    this.#isFinal ||= isFinal;
+    if (began < this.#roundBegan) return;
+    this.#failedRounds += 1;
+    this.#roundBegan = now;
+    this.nextAt = now + this.#backoff;
+    this.#backoff = Math.min(this.#backoff * 2, LONGEST_BACKOFF);
+  }
+
+  /** Count anew, after a pause: the caller has taken note that there was no hope, and wants to go on. */
+  startOver(now) {
+    this.#failedRounds = 0;
+    this.#isFinal = false;
+    this.nextAt = now + this.#backoff;
+  }
+
+  get isHopeless() {
+    return this.#isFinal || this.#failedRounds >= this.#rounds;
+  }
+}
+
+module.exports = { Dialing, MESSAGES_PER_SOCKET, socketsToOpen };
