@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
-# As an installed distribution's entry point does.
-pytest_plugins = ["local_gateway.pytest_plugin"]
+# The first as an installed distribution's entry point does.
+pytest_plugins = ["local_gateway.pytest_plugin", "tests.slow"]
 
 ROOT = Path(__file__).parents[1]
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -32,7 +32,7 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory):
+def assembly(slow, tmp_path_factory):
     """The stack as the CDK CLI synthesizes it."""
     if not CDK.exists():
         pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
@@ -50,7 +50,7 @@ def assembly(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def npm():
+def npm(slow):
     """Runs npm in a folder and returns its output; skips the test, saying why, where that is not possible."""
 
     def run(*arguments, cwd):
@@ -84,7 +84,7 @@ def install_node_modules(npm):
 
 
 @pytest.fixture(scope="session")
-def checkout():
+def checkout(slow):
     """A lock on this checkout as dev.py has set it up: `dev.py run` synthesizes into it, so one at a time."""
     if not all((ROOT / folder / ".made-from").exists() for folder in (".venv", "node_modules")):
         pytest.skip("dev.py has not set up this clone; run the tests with `python3 dev.py test`")

@@ -189,7 +189,7 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture(scope="session")
-def aws_url() -> Iterator[str]:
+def aws_url(slow: None) -> Iterator[str]:
     """A process that speaks the protocols of DynamoDB and Secrets Manager over HTTP."""
     code = (
         "import sys; from moto.server import ThreadedMotoServer\n"

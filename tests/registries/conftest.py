@@ -208,7 +208,7 @@ def redis_cluster(tmp_path_factory, _redis_is_installed):
 
 
 @pytest.fixture(scope="session")
-def dynamodb_url():
+def dynamodb_url(slow):
     """A process that speaks DynamoDB's protocol over HTTP."""
     code = (
         "import sys, time; from moto.server import ThreadedMotoServer\n"
@@ -382,7 +382,7 @@ class DynamoDBStore(Store):
         registry._write("fill the table", writes)
 
 
-@pytest.fixture(params=["memory", "redis", "redis cluster", "dynamodb"])
+@pytest.fixture(params=["memory", "redis", "redis cluster", pytest.param("dynamodb", marks=pytest.mark.slow)])
 def store(request):
     prefix = f"test-{uuid4().hex}"
     if request.param == "memory":

@@ -19,6 +19,8 @@ import pytest
 
 from broadcaster.registries.choose import VARIABLE
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CLIENTS = 25
 WORKERS = 4

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run_app(project: Path, outdir: Path, context: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Runs app.py as the command line does, which hands it the context and the directory in the environment."""

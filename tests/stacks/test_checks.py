@@ -7,6 +7,8 @@ import json
 import pytest
 from cfnlint.api import lint_file
 
+pytestmark = pytest.mark.slow
+
 CONNECTIONS = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<GatewayApi4EDF2151>"
 
 

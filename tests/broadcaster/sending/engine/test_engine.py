@@ -97,6 +97,7 @@ MIX = dict.fromkeys(SCRIPTS, 60) | {"fine": 9_930, "gone": 600, "hangs": 30, "th
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_twelve_thousand_targets_under_every_misdeed_each_end_where_they_should(tls_server, make):
     """Some connections are never accepted, stall in their handshake or are reset before it, too."""
     assert sum(MIX.values()) == 12_000
