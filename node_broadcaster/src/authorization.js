@@ -16,7 +16,8 @@ const KEEP = 300; // seconds
 // If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no secret that
 // was replaced.
 const LONGEST_KEEP = 900; // seconds
-const MIN_SECRET_LENGTH = 32; // characters
+// Characters. HMAC-SHA256 wants a key as long as its output: https://www.rfc-editor.org/rfc/rfc2104#section-3
+const MIN_LENGTH = 32;
 
 /** Return the signature with which this connection may subscribe to this channel: HMAC-SHA256 over `id:channel`. */
 function subscriptionSignature(secret, connectionId, channel) {
@@ -38,7 +39,7 @@ class SubscriptionSecret {
     this.#credentials = credentials;
     this.#clock = clock;
     if (value?.trim().startsWith("arn:")) this.#arn = checkArn(value.trim());
-    else if (value?.trim()) this.#kept = { secret: checkLength(value), since: Infinity };
+    else if (value?.trim()) this.#kept = { secret: checkSecret(value.trim()), since: Infinity };
   }
 
   /** Return the secret; by ARN with one request to Secrets Manager every five minutes. */
@@ -52,7 +53,7 @@ class SubscriptionSecret {
       );
     }
     try {
-      this.#kept = { secret: checkLength(await this.#ask()), since: this.#clock() };
+      this.#kept = { secret: await this.#ask(), since: this.#clock() };
     } catch (error) {
       if (!(error instanceof RefusedError) || age >= LONGEST_KEEP) throw error;
       process.emitWarning(`signing subscriptions with the secret that was read before: ${error.message}`, {
@@ -104,13 +105,24 @@ function checkArn(arn) {
   return arn;
 }
 
-function checkLength(secret) {
-  if ([...secret].length < MIN_SECRET_LENGTH) {
+function checkSecret(value) {
+  // Nothing of the value is shown: it may be the right secret, cut short.
+  const words = value.split(/[/_-]/).filter(Boolean);
+  const isOfWords = words.length > 1 && words.every((word) => /^[^A-Z]*[a-z][^A-Z]*$/.test(word));
+  if (/secret|^arn/i.test(value) || isOfWords) {
     throw new ConfigurationError(
-      `the secret has ${[...secret].length} characters; give at least ${MIN_SECRET_LENGTH}, made by chance`,
+      "the secret looks like a name or a part of an ARN; give the whole ARN, " +
+        "'arn:aws:secretsmanager:us-east-1:123456789012:secret:name-a1b2c3', or the secret itself",
     );
   }
-  return secret;
+  const { length } = [...value];
+  if (length < MIN_LENGTH) {
+    throw new ConfigurationError(
+      `the secret has ${length} characters and needs at least ${MIN_LENGTH}, or it can be guessed; make one with ` +
+        `node -p "crypto.randomBytes(32).toString('hex')", or give its ARN in Secrets Manager`,
+    );
+  }
+  return value;
 }
 
 module.exports = { SubscriptionSecret, subscriptionSignature };

@@ -8,7 +8,6 @@ const { checkChannel, checkEvent } = require("./names.js");
 // A WebSocket API carries at most 128 KB in one message, @connections posts included.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 const MAX_MESSAGE_BYTES = 131_072;
-const CHANCE = 2 ** 40;
 
 /**
  * Return `{"channel":…,"event":…,"data":…,"id":…}` as JSON of at most 131,072 bytes of UTF-8.
@@ -37,24 +36,14 @@ function encode(channel, event, data) {
   return text;
 }
 
-let lastMilliseconds = 0;
-let lastChance = 0;
+let milliseconds = 0;
+let counter = randomBytes(5).readUIntBE(0, 5) ; // room to count up in
 
-/** Return an id that sorts by time: 44 bits of milliseconds, then 40 of chance; 21 hexadecimal digits. */
+/** Return an id that sorts by time: 44 bits of milliseconds, then 40 that count up from a random number; 21 hex digits. */
 function nextId() {
-  const milliseconds = Date.now();
-  if (milliseconds > lastMilliseconds) {
-    lastMilliseconds = milliseconds;
-    lastChance = randomBytes(5).readUIntBE(0, 5);
-  } else {
-    // The same millisecond, or the clock was set back: order is kept all the same.
-    lastChance += 1 + randomBytes(2).readUInt16BE();
-    if (lastChance >= CHANCE) {
-      lastMilliseconds += 1;
-      lastChance -= CHANCE;
-    }
-  }
-  return lastMilliseconds.toString(16).padStart(11, "0") + lastChance.toString(16).padStart(10, "0");
+  milliseconds = Math.max(milliseconds, Date.now()); // if the clock was set back, order is kept all the same
+  counter += 1;
+  return milliseconds.toString(16).padStart(11, "0") + counter.toString(16).padStart(10, "0");
 }
 
 module.exports = { MAX_MESSAGE_BYTES, encode, nextId };

@@ -23,7 +23,7 @@ from broadcaster.errors import BroadcasterError, RefusedError
 from broadcaster.messages import encode
 from broadcaster.registries import dynamodb_rows
 from broadcaster.registries.redis_keys import Keys
-from broadcaster.sending.decisions import FanOut
+from broadcaster.sending.fan_out import FanOut
 from broadcaster.sending.pace import Pace
 from broadcaster.signing import ConnectionSigner, Credentials, sign_request
 

@@ -39,6 +39,9 @@ class CredentialSource {
     if (!secretKey) {
       throw new ConfigurationError("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not; set both or neither");
     }
+    for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
+      check(this.#environment[name], name);
+    }
     return { accessKey, secretKey, token: this.#environment.AWS_SESSION_TOKEN || undefined };
   }
 
@@ -50,6 +53,17 @@ class CredentialSource {
     } catch (cause) {
       throw new ConfigurationError(`no AWS credentials found (${cause.message}); ${HINT}, or AWS_PROFILE`, { cause });
     }
+  }
+}
+
+/** Refuse what would end a header early or could not be part of one; nothing of the value is shown. */
+function check(value, name) {
+  if (/[^!-~]/.test(value ?? "")) {
+    const what = /[\r\n]/.test(value) ? "a line break" : "a space, or a character beyond ASCII,";
+    throw new ConfigurationError(
+      `the variable ${name} has ${what} in it, which no AWS key has; is it from a file or a Kubernetes secret made with ` +
+        "`echo`? Set it anew without (`echo -n`)",
+    );
   }
 }
 

@@ -22,7 +22,7 @@
 const { RefusedError } = require("../errors.js");
 const { makeResult } = require("../results.js");
 const { ThrottleWatch } = require("./pace.js");
-const { describeError, explainRefusal, isRefusal } = require("./refusals.js");
+const { describeError, explainRefusal, isAboutTheId, isRefusal } = require("./refusals.js");
 const { DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY } = require("./settings.js");
 const { Targets } = require("./targets.js");
 
@@ -137,7 +137,7 @@ class FanOut {
       return;
     }
     this.#answers += 1;
-    if (status === 410) {
+    if (status === 410 || (status === 400 && isAboutTheId(answer.headers, answer.body))) {
       this.inFlight -= 1;
       this.stale.push(connectionId);
       this.#staleCount += 1;

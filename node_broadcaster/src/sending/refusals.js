@@ -7,6 +7,11 @@ function isRefusal(status) {
   return [401, 403, 404, 421].includes(status) || (status >= 300 && status < 400);
 }
 
+/** Tell whether an answer of 400 says that no connection can have this id: then it is as good as gone. */
+function isAboutTheId(headers, body) {
+  return describeError(headers, body).toLowerCase().includes("connectionid");
+}
+
 /** Tell whether signing again, with fresh credentials or a corrected clock, may help. */
 function isAboutTheSignature(error) {
   return /expired|signature|security token/i.test(error);
@@ -62,4 +67,4 @@ function explainRefusal(status, error, url) {
   );
 }
 
-module.exports = { describeError, explainRefusal, isAboutTheSignature, isRefusal };
+module.exports = { describeError, explainRefusal, isAboutTheId, isAboutTheSignature, isRefusal };
