@@ -16,9 +16,9 @@ from ..listeners import Listeners
 from ..messages import encode
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
+from ..sending.background.carriers import Job, Pages, make_carrier
+from ..sending.background.threads import Threads
 from ..sending.sender import Reply
-from .carriers import Job, Pages, make_carrier
-from .threads import Threads
 
 
 class AsyncBroadcaster(Face):

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from broadcaster import InvalidArgumentError
-from broadcaster.aio.threads import Threads
 from broadcaster.registries import ENTRY_LIFETIME
 from broadcaster.registries.choose import make_registry
+from broadcaster.sending.background.threads import Threads
 
 
 class Direct:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..errors import ClosedError
+from ...errors import ClosedError
 
 # One is being sent to while the next is read; more would only fill the memory.
 _PAGES_AHEAD = 2

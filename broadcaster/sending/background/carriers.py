@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, cast
 
-from ..errors import ClosedError
-from ..results import BroadcastResult
-from ..sending.engine.engine import Engine
-from ..sending.engine.task import Task
-from ..sending.sender import Reply, Sender, to_reply
+from ...errors import ClosedError
+from ...results import BroadcastResult
+from ..engine.engine import Engine
+from ..engine.task import Task
+from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
 from .threads import Threads
 from .worker import Worker

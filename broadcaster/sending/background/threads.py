@@ -1,12 +1,11 @@
 """The threads in which registries are read and written, and whatever else may block, so that no event loop waits."""
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from ..errors import ClosedError
+from ...errors import ClosedError
 
 # Each call is one page or one write. Not the event loop's own threads: the application may keep those busy for long.
 _MOST = 8
@@ -48,7 +47,9 @@ class Threads:
 
         When the caller is cancelled a call that has begun goes on to its end; one that has not never begins.
         """
-        return await asyncio.wrap_future(self.submit(function, *args, **kwargs))
+        from asyncio import wrap_future  # who awaits this has it loaded
+
+        return await wrap_future(self.submit(function, *args, **kwargs))
 
     def close(self) -> None:
         """Wait for what has been submitted, and end the threads."""

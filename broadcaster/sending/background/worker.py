@@ -6,10 +6,10 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from ..errors import ClosedError
-from ..sending.engine.links import MOST_IDLE_SECONDS
-from ..sending.engine.reactor import Reactor
-from ..sending.engine.task import Task
+from ...errors import ClosedError
+from ..engine.links import MOST_IDLE_SECONDS
+from ..engine.reactor import Reactor
+from ..engine.task import Task
 
 WhenOver = Callable[[], None]
 
