@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..endpoint import Endpoint
 from ..errors import ClosedError, ConfigurationError
 from ..results import BroadcastResult
-from .fan_out import FanOut
+from .fan_out import FanOut, OnOutcome
 from .pace import Pace
 from .sender import Reply, Settings, to_reply
 
@@ -52,16 +52,17 @@ class Boto3Sender:
         on_stale: Callable[[list[str]], None],
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> BroadcastResult:
         """See `Sender.broadcast`."""
-        fan_out = self._fan_out(pages, deadline)
+        fan_out = self._fan_out(pages, deadline, on_outcome)
         run = _Run(self._connected_client(), fan_out, "POST", body, self._settings.timeout)
         run.drive(self._threads, on_stale, stop)
         return fan_out.result()
 
     def request(self, method: str, connection_id: str, body: bytes = b"") -> Reply:
         """See `Sender.request`."""
-        fan_out = self._fan_out([[connection_id]], None)
+        fan_out = self._fan_out([[connection_id]])
         run = _Run(self._connected_client(), fan_out, method, body, self._settings.timeout)
         run.drive(1, lambda ids: None, None)
         return to_reply(fan_out, run.last)
@@ -74,7 +75,9 @@ class Boto3Sender:
         if client is not None:
             client.close()
 
-    def _fan_out(self, pages: Iterable[Sequence[str]], deadline: float | None) -> FanOut:
+    def _fan_out(
+        self, pages: Iterable[Sequence[str]], deadline: float | None = None, on_outcome: OnOutcome | None = None
+    ) -> FanOut:
         settings = self._settings
         return FanOut(
             pages,
@@ -84,6 +87,7 @@ class Boto3Sender:
             attempts=settings.attempts,
             concurrency=self._threads,
             random=random.random,
+            on_outcome=on_outcome,
         )
 
     def _connected_client(self) -> Any:

@@ -47,6 +47,8 @@ _REFUSALS_IN_A_ROW = 20
 # Requests granted at a time: the pace is shared by all threads, and asking it for each message would cost a lock.
 _GRANT = 32
 
+OnOutcome = Callable[[str, Failure | None], None]
+
 
 class HasStatus(Protocol):
     """An answer, as far as the decisions look at it."""
@@ -85,6 +87,8 @@ class FanOut:
         random: returns 0 to 1.
         renew: is asked after a refusal, once: whether signing again may help, because credentials or clock were
             corrected. Gets the error's text and the answer's headers.
+        on_outcome: gets each target with its outcome as soon as that is known: None for sent, else how it failed, with
+            status 410 for one that is gone. Not those of a broadcast that was refused as a whole.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class FanOut:
         concurrency: int = DEFAULT_CONCURRENCY,
         random: Callable[[], float],
         renew: Callable[[str, Mapping[str, str]], bool] = lambda error, headers: False,
+        on_outcome: OnOutcome | None = None,
     ) -> None:
         self.attempts = attempts
         self.deadline = deadline
@@ -110,6 +115,7 @@ class FanOut:
         self._concurrency = concurrency
         self._random = random
         self._renew = renew
+        self._on_outcome = on_outcome
         self._suspects: list[Failure] = []
 
     # Where each begins; as attributes of the class, because most broadcasts are over before these change.
@@ -177,6 +183,8 @@ class FanOut:
             self.in_flight -= 1
             if self._is_troubled:
                 self._somebody_was_reached()
+            if self._on_outcome is not None:
+                self._on_outcome(connection_id, None)
             return
         self._answers += 1
         if status == 410 or (status == 400 and is_about_the_id(answer.headers, answer.body)):
@@ -184,6 +192,8 @@ class FanOut:
             self.stale.append(connection_id)
             self._stale_count += 1
             self._somebody_was_reached()
+            if self._on_outcome is not None:
+                self._on_outcome(connection_id, Failure(connection_id, "gone", 410))
         elif is_refusal(status):
             self._refused(connection_id, answer)
         elif status == 429:
@@ -366,7 +376,8 @@ class FanOut:
             return
         if self._reached:
             self._suspicion = None
-            self.failures += self._suspects
+            for suspect in self._suspects:
+                self._count_failed(*suspect)
             self._suspects.clear()
         elif not self.in_flight:
             self._refuse(self._suspicion)
@@ -382,4 +393,7 @@ class FanOut:
         self._judge_suspects()
 
     def _count_failed(self, connection_id: str, reason: str, status: int | None) -> None:
-        self.failures.append(Failure(connection_id, reason, status))
+        failure = Failure(connection_id, reason, status)
+        self.failures.append(failure)
+        if self._on_outcome is not None:
+            self._on_outcome(connection_id, failure)

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import NamedTuple, Protocol
 
-    from .fan_out import FanOut, HasStatus
+    from .fan_out import FanOut, HasStatus, OnOutcome
 else:
     from ..named_tuple import NamedTuple
 
@@ -65,6 +65,7 @@ class Sender(Protocol):
         on_stale: Callable[[list[str]], None],
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
+        on_outcome: "OnOutcome | None" = None,
     ) -> BroadcastResult:
         """Post the body to every connection id of the pages; return when each has its outcome.
 
@@ -75,6 +76,7 @@ class Sender(Protocol):
             stop: asked several times a second whether to give up; the rest then counts as failed, except for pages
                 that were not read.
             deadline: seconds after which to give up, instead of the sender's own.
+            on_outcome: gets each target with its outcome as soon as that is known, in any thread; see `FanOut`.
 
         Raises:
             RefusedError: nobody was reached and nobody could be.

@@ -9,6 +9,7 @@ from ...errors import ClosedError
 from ...results import BroadcastResult
 from ..engine.engine import Engine
 from ..engine.task import Task
+from ..fan_out import OnOutcome
 from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
 from .threads import Threads
@@ -23,6 +24,7 @@ class Job:
     Args:
         pages: as `Carrier.prepare` returns them.
         on_stale: may block.
+        on_outcome: gets each target with its outcome, in some thread; must not block or raise.
 
     Attributes:
         is_stopped: set it, and wake the carrier, to make it end soon.
@@ -30,15 +32,22 @@ class Job:
         removals: calls of `on_stale` that may be under way still.
     """
 
-    __slots__ = ("body", "is_stopped", "method", "on_stale", "outcome", "pages", "removals")
+    __slots__ = ("body", "is_stopped", "method", "on_outcome", "on_stale", "outcome", "pages", "removals")
 
     def __init__(
-        self, method: str, pages: Pages, body: bytes = b"", *, on_stale: Callable[[list[str]], None] = lambda ids: None
+        self,
+        method: str,
+        pages: Pages,
+        body: bytes = b"",
+        *,
+        on_stale: Callable[[list[str]], None] = lambda ids: None,
+        on_outcome: OnOutcome | None = None,
     ) -> None:
         self.method = method
         self.pages = pages
         self.body = body
         self.on_stale = on_stale
+        self.on_outcome = on_outcome
         self.is_stopped = False
         self.outcome: BroadcastResult | Reply | Exception | None = None
         self.removals: list[Future[None]] = []
@@ -49,6 +58,13 @@ class Carrier(Protocol):
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
         """Return the pages to make a job of, and do what else may block."""
+
+    def warm(self) -> None:
+        """Do what may block before the first post: find credentials, set up TLS.
+
+        Raises:
+            ConfigurationError: there are no credentials.
+        """
 
     def begin(self, job: Job, when_over: Callable[[], None]) -> None:
         """Begin a job without waiting; `when_over` is called in some thread when it has its outcome.
@@ -79,13 +95,14 @@ class EngineCarrier:
         self._engine = engine
         self._threads = threads
         self._worker = Worker(engine.reactor)
+        self.warm = engine.prepare
         self.wake = self._worker.wake
         self.close = self._worker.close
         self.begin_anew = self._worker.begin
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
         """See `Carrier.prepare`."""
-        self._engine.prepare()
+        self.warm()
         ahead = PagesAhead(iter(pages), submit=self._threads.submit, when_there=self.wake)
         ahead.start()
         return ahead
@@ -100,7 +117,14 @@ class EngineCarrier:
             job.outcome = _outcome(task)
             when_over()
 
-        task = self._engine.task(job.method, job.pages, job.body, on_stale=remove, stop=lambda: job.is_stopped)
+        task = self._engine.task(
+            job.method,
+            job.pages,
+            job.body,
+            on_stale=remove,
+            stop=lambda: job.is_stopped,
+            on_outcome=job.on_outcome,
+        )
         self._worker.submit(task, conclude)
 
 
@@ -125,6 +149,9 @@ class ThreadCarrier:
             thread.start()
             self._threads.add(thread)
 
+    def warm(self) -> None:
+        """See `Carrier.warm`: a sender that blocks does so in its own threads."""
+
     def wake(self) -> None:
         """See `Carrier.wake`: the sender looks by itself, some ten times a second."""
 
@@ -146,7 +173,11 @@ class ThreadCarrier:
         try:
             if job.method == "POST":
                 job.outcome = self._sender.broadcast(
-                    pages, job.body, on_stale=job.on_stale, stop=lambda: job.is_stopped
+                    pages,
+                    job.body,
+                    on_stale=job.on_stale,
+                    stop=lambda: job.is_stopped,
+                    on_outcome=job.on_outcome,
                 )
             else:
                 [[connection_id]] = pages

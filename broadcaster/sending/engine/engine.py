@@ -19,6 +19,7 @@ from ...aws.credentials import CredentialSource
 from ...endpoint import Endpoint
 from ...errors import ClosedError
 from ...results import BroadcastResult
+from ..fan_out import OnOutcome
 from ..pace import Pace
 from ..sender import Reply, Settings, to_reply
 from .addresses import Addresses
@@ -82,9 +83,10 @@ class Engine:
         on_stale: Callable[[list[str]], None],
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> BroadcastResult:
         """See `Sender.broadcast`."""
-        task = self.task("POST", pages, body, on_stale=on_stale, stop=stop, deadline=deadline)
+        task = self.task("POST", pages, body, on_stale=on_stale, stop=stop, deadline=deadline, on_outcome=on_outcome)
         self._run(task)
         return task.fan_out.result()
 
@@ -120,6 +122,7 @@ class Engine:
         on_stale: Callable[[list[str]], None] = _forget,
         stop: Callable[[], bool] | None = None,
         deadline: float | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> Task:
         """Return a task for a reactor of this engine; nothing is sent or read yet.
 
@@ -139,6 +142,7 @@ class Engine:
             random=_random,
             on_stale=on_stale,
             stop=stop,
+            on_outcome=on_outcome,
         )
 
     def reactor(self) -> Reactor:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ...http1 import Answer
-from ..fan_out import FanOut
+from ..fan_out import FanOut, OnOutcome
 from ..pace import Pace
 from ..sender import Settings
 from .signatures import TaskSigner
@@ -21,6 +21,7 @@ class Task:
         deadline: when to give up, on the loop's clock.
         random: returns 0 to 1.
         on_stale: gets the connections that are gone, in batches.
+        on_outcome: gets each target with its outcome; see `FanOut`.
         stop: asked several times a second whether to give up.
 
     Attributes:
@@ -57,6 +58,7 @@ class Task:
         random: Callable[[], float],
         on_stale: Callable[[list[str]], None],
         stop: Callable[[], bool] | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> None:
         # The fan-out knows the signer and not this task: a circle would leave one to the garbage collector each time.
         self.fan_out = FanOut(
@@ -68,6 +70,7 @@ class Task:
             concurrency=settings.concurrency,
             random=random,
             renew=signer.renew,
+            on_outcome=on_outcome,
         )
         self.signer = signer
         self.method = method

@@ -1,0 +1,205 @@
+"""The events that wait, by channel: how long, how many, and which go first. No I/O, no clock, no lock."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from math import inf
+
+from .ledger import EXPIRED, OVERFLOW, Event, Ledger
+
+# What API Gateway bills as one message.
+# https://aws.amazon.com/api-gateway/pricing/
+BILLED_BYTES = 32_768
+
+_SEPARATOR = 3  # bytes between two events of a message: `},{`
+_ENVELOPE = 32  # bytes at most around the channel's name and the events
+_MOST_GAPS = 32
+_MOST_QUIET = 1_000  # channels that are remembered although nothing waits on them
+
+
+class _Channel:
+    """What waits on one channel.
+
+    Attributes:
+        gaps: how many of the events were superseded.
+        size: bytes of the events.
+        open_at: when the next message may go.
+        latest: the events that a newer one would supersede.
+    """
+
+    __slots__ = ("events", "gaps", "latest", "open_at", "size")
+
+    def __init__(self) -> None:
+        self.events: deque[Event] = deque()
+        self.gaps = 0
+        self.size = 0
+        self.open_at = -inf
+        self.latest: dict[str, Event] = {}
+
+
+class Backlog:
+    """Holds at most so many events and bytes; beyond that the oldest of the fullest channel goes.
+
+    Args:
+        window: seconds for which the events of a channel wait for others after a message of it.
+        ledger: gets told what ended here.
+        most_events: that wait.
+        most_bytes: of their bodies.
+        max_age: seconds after which an event is dropped.
+    """
+
+    def __init__(
+        self,
+        window: Callable[[str], float],
+        ledger: Ledger,
+        *,
+        most_events: int,
+        most_bytes: int,
+        max_age: float,
+    ) -> None:
+        self._window = window
+        self._ledger = ledger
+        self._most_events = most_events
+        self._most_bytes = most_bytes
+        self._max_age = max_age
+        self._all: dict[str, _Channel] = {}
+        self._waiting: dict[str, _Channel] = {}  # those of them that have events
+        self.count = 0
+        self.size = 0
+
+    def add(self, channel: str, body: bytes, latest: str | None, now: float) -> float:
+        """Take an event; return when its channel is due."""
+        queue = self._all.get(channel)
+        if queue is None:
+            self._forget_quiet(now)
+            queue = self._all[channel] = _Channel()
+        if latest is not None and (before := queue.latest.get(latest)) is not None:
+            self._supersede(queue, before)
+        event = Event(body, now, self._ledger.accept(), latest)
+        queue.events.append(event)
+        if latest is not None:
+            queue.latest[latest] = event
+        self._waiting[channel] = queue
+        self._count(queue, 1, len(body))
+        while self.count > self._most_events or self.size > self._most_bytes:
+            fullest = max(self._waiting, key=lambda each: self._waiting[each].size)
+            self._drop_oldest(fullest, OVERFLOW)
+        return max(queue.open_at, now)
+
+    def due(self, now: float) -> list[str]:
+        """Return the channels of which a message may go now."""
+        return [channel for channel, queue in self._waiting.items() if queue.open_at <= now]
+
+    def next_due(self) -> float:
+        """Return when the next channel is due; infinity if nothing waits."""
+        return min((queue.open_at for queue in self._waiting.values()), default=inf)
+
+    def take(self, channel: str, now: float) -> list[Event]:
+        """Take the oldest events of a channel that fit into one billed message; a larger one comes alone.
+
+        If that is all, the next message of the channel is due after the window. Without a window each comes alone.
+        """
+        queue = self._waiting.get(channel)
+        taken: list[Event] = []
+        if queue is None:
+            return taken
+        window = self._window(channel)
+        size = _ENVELOPE + len(channel)
+        while queue.events:
+            event = queue.events[0]
+            if event.body:
+                size += len(event.body) + _SEPARATOR
+                if taken and (size > BILLED_BYTES or not window):
+                    break
+                taken.append(event)
+            self._remove_first(queue)
+        if not queue.events:
+            del self._waiting[channel]
+            queue.open_at = now + window
+        return taken
+
+    def take_all(self, channel: str, now: float) -> Iterator[Event]:
+        """Take every event of a channel."""
+        while taken := self.take(channel, now):
+            yield from taken
+
+    def put_back(self, channel: str, events: list[Event], when: float) -> None:
+        """Let events that were taken be the first of their channel again, not before `when`.
+
+        One that a newer one has superseded meanwhile does not come back.
+        """
+        queue = self._all.setdefault(channel, _Channel())
+        for event in reversed(events):
+            if event.latest is not None and event.latest in queue.latest:
+                self._ledger.end_superseded(event)
+                continue
+            queue.events.appendleft(event)
+            self._count(queue, 1, len(event.body))
+            if event.latest is not None:
+                queue.latest[event.latest] = event
+        queue.open_at = when
+        if queue.events:
+            self._waiting[channel] = queue
+
+    def hurry(self) -> None:
+        """Let everything that waits be due at once."""
+        for queue in self._waiting.values():
+            queue.open_at = -inf
+
+    def expire(self, now: float) -> None:
+        """Drop what has waited for too long."""
+        oldest = now - self._max_age
+        for channel in [each for each, queue in self._waiting.items() if queue.events[0].at < oldest]:
+            queue = self._waiting[channel]
+            while queue.events and queue.events[0].at < oldest:
+                self._drop_oldest(channel, EXPIRED)
+
+    def next_expiry(self) -> float:
+        """Return when the oldest event expires; infinity if nothing waits."""
+        return min((queue.events[0].at for queue in self._waiting.values()), default=inf) + self._max_age
+
+    def drop_all(self, reason: str) -> int:
+        """Drop everything; return how much that was."""
+        dropped = self.count
+        for channel in list(self._waiting):
+            while channel in self._waiting:
+                self._drop_oldest(channel, reason)
+        return dropped
+
+    def _supersede(self, queue: _Channel, event: Event) -> None:
+        # It leaves a gap: to take it out of the middle each time would take longer the more is waiting.
+        self._count(queue, -1, -len(event.body))
+        event.body = b""
+        self._ledger.end_superseded(event)
+        queue.gaps += 1
+        if queue.gaps > _MOST_GAPS and 2 * queue.gaps > len(queue.events):
+            queue.events = deque(each for each in queue.events if each.body)
+            queue.gaps = 0
+
+    def _drop_oldest(self, channel: str, reason: str) -> None:
+        queue = self._waiting[channel]
+        event = self._remove_first(queue)
+        if event.body:
+            self._ledger.end((event,), reason)
+        if not queue.events:
+            del self._waiting[channel]
+
+    def _remove_first(self, queue: _Channel) -> Event:
+        event = queue.events.popleft()
+        if event.body:
+            self._count(queue, -1, -len(event.body))
+            if event.latest is not None:
+                del queue.latest[event.latest]
+        else:
+            queue.gaps -= 1
+        return event
+
+    def _count(self, queue: _Channel, number: int, size: int) -> None:
+        queue.size += size
+        self.count += number
+        self.size += size
+
+    def _forget_quiet(self, now: float) -> None:
+        if len(self._all) - len(self._waiting) < _MOST_QUIET:
+            return
+        for channel in [each for each, queue in self._all.items() if not queue.events and queue.open_at <= now]:
+            del self._all[channel]

@@ -1,0 +1,215 @@
+"""The thread that sends what was published: reads who listens, hands messages to the carrier, tries again."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from ..messages import envelope
+from ..results import Failure
+from ..sending.background.carriers import Carrier, Job
+from .lanes import Batch, Flight, Lanes
+from .ledger import CLOSED
+from .mailbox import Mailbox
+from .outage import Outage
+
+# For so long it is remembered that nobody listens to a channel: a new viewer's first event comes at most this and a
+# window later.
+UNWATCHED_SECONDS = 1.0
+
+_IDLE_SECONDS = 10.0  # after which the thread ends; the next event starts another
+_MOST_UNWATCHED = 10_000  # channels
+
+
+class Courier:
+    """Sends until there is nothing to do for a while, or until it is stopped.
+
+    Args:
+        pages: yields who listens to a channel; may block and raise.
+        remove_stale: forgets connections that are gone; may block.
+        carrier: carries the posts; used and closed here alone.
+        window: of a channel; without one its events never share a message.
+        max_age: seconds after which what was not sent is dropped.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        pages: Callable[[str], Iterator[list[str]]],
+        remove_stale: Callable[[list[str]], None],
+        carrier: Carrier,
+        window: Callable[[str], float],
+        max_age: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._mailbox = mailbox
+        self._pages = pages
+        self._remove_stale = remove_stale
+        self._carrier = carrier
+        self._window = window
+        self._clock = clock
+        self._lanes = Lanes(self._done_batch, max_age=max_age, random=_random)
+        self._done: list[Batch] = []
+        self._outcomes: deque[tuple[Flight, str, Failure | None]] = deque()
+        self._landed: deque[tuple[Flight, Job]] = deque()
+        self._jobs: set[Job] = set()
+        self._unwatched: dict[str, float] = {}
+        ledger = mailbox.ledger
+        self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
+        self._outage = Outage("API Gateway", lambda: sum(ledger.dropped.values()), _random)
+        self._is_stopped = False
+
+    def run(self) -> None:
+        """Send, until nothing has been published for ten seconds or `stop` was called."""
+        idle_since = self._clock()
+        while not self._is_stopped:
+            now = self._clock()
+            self._settle(now)
+            is_open = now >= self._registry_outage.until and now >= self._outage.until
+            with self._mailbox.open() as backlog:
+                backlog.expire(now)
+                due = backlog.due(now) if is_open else []
+                wake_at = backlog.next_expiry()
+            for channel in due:
+                if self._registry_outage.until <= now:  # or each would wait for the registry
+                    self._send(channel)
+            if is_open:
+                for flight in self._lanes.depart(now):
+                    self._begin(flight)
+            self._count_done()
+            if self._lanes or due or self._mailbox.ledger.queued:
+                idle_since = now
+            elif now - idle_since >= _IDLE_SECONDS:
+                return
+            if is_open:
+                self._mailbox.sleep(min(wake_at, self._lanes.next_departure(), idle_since + _IDLE_SECONDS))
+            else:  # what is due has to wait
+                until = max(self._registry_outage.until, self._outage.until)
+                self._mailbox.sleep(min(wake_at, until), for_events=False)
+
+    def stop(self) -> None:
+        """End soon. Callable from any thread."""
+        self._is_stopped = True
+        self._mailbox.ring()
+
+    def begin_anew(self) -> None:
+        """Close the copies of sockets that a forked child has of its parent's; it has none of the threads."""
+        self._carrier.begin_anew()
+
+    def close(self) -> None:
+        """End the carrier's threads, in the thread, after `run`. What is under way is dropped, as closed.
+
+        Of what waits, only what `stop` left.
+        """
+        self._settle(self._clock())
+        self._lanes.drop_all(CLOSED)
+        if self._is_stopped:
+            with self._mailbox.open() as backlog:
+                backlog.drop_all(CLOSED)
+        self._count_done()
+        for job in list(self._jobs):
+            job.is_stopped = True
+        self._carrier.wake()
+        self._carrier.close()
+
+    # What is due
+
+    def _send(self, channel: str) -> None:
+        now = self._clock()
+        if self._unwatched.get(channel, now) > now:
+            self._discard(channel, now)
+            return
+        try:
+            connection_ids = [connection_id for page in self._pages(channel) for connection_id in page]
+        except Exception as error:  # whatever the registry raises: the next try may find it well
+            self._registry_outage.begin(error, now)
+            return
+        self._registry_outage.end(now)
+        if not connection_ids:
+            self._remember_unwatched(channel, now)
+            self._discard(channel, now)
+            return
+        shares = self._window(channel) > 0
+        while True:
+            with self._mailbox.open() as backlog:
+                events = backlog.take(channel, now)
+            if not events:
+                return
+            body = envelope(channel, [event.body for event in events])
+            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids)
+            if flight is not None:
+                self._begin(flight)
+
+    def _discard(self, channel: str, now: float) -> None:
+        with self._mailbox.open() as backlog:
+            self._mailbox.ledger.end_unwatched(backlog.take_all(channel, now))
+
+    def _remember_unwatched(self, channel: str, now: float) -> None:
+        if len(self._unwatched) >= _MOST_UNWATCHED:
+            self._unwatched = {each: until for each, until in self._unwatched.items() if until > now}
+        self._unwatched[channel] = now + UNWATCHED_SECONDS
+
+    def _begin(self, flight: Flight) -> None:
+        job = Job(
+            "POST",
+            [flight.connection_ids],
+            flight.body,
+            on_stale=self._remove_stale,
+            on_outcome=partial(self._note, flight),
+        )
+        try:
+            self._carrier.warm()
+            self._carrier.begin(job, partial(self._note_landed, flight, job))
+        except Exception as error:  # credentials, say, which may come back
+            self._lanes.land(flight, self._outage.begin(error, self._clock()))
+        else:
+            self._jobs.add(job)
+
+    # What became of it
+
+    def _note(self, flight: Flight, connection_id: str, failure: Failure | None) -> None:
+        """Take an outcome, in the carrier's thread."""
+        self._outcomes.append((flight, connection_id, failure))
+        if self._lanes.has_lane(connection_id):
+            self._mailbox.ring()
+
+    def _note_landed(self, flight: Flight, job: Job) -> None:
+        self._landed.append((flight, job))
+        self._mailbox.ring()
+
+    def _settle(self, now: float) -> None:
+        ledger = self._mailbox.ledger
+        landed = []  # taken out first: of these no outcome comes later
+        while self._landed:
+            landed.append(self._landed.popleft())
+        while self._outcomes:
+            flight, connection_id, failure = self._outcomes.popleft()
+            if failure is None:
+                ledger.messages += 1
+                ledger.bytes += len(flight.body)
+                self._outage.end(now)
+            self._lanes.settle(flight, connection_id, failure, now)
+        for flight, job in landed:
+            self._jobs.discard(job)
+            if self._lanes.has_under_way(flight):
+                error = job.outcome if isinstance(job.outcome, Exception) else None
+                self._lanes.land(flight, now if error is None else self._outage.begin(error, now))
+
+    def _done_batch(self, batch: Batch) -> None:
+        self._done.append(batch)
+
+    def _count_done(self) -> None:
+        """Count what has ended, and tell those who wait for it."""
+        if self._done:
+            done, self._done = self._done, []
+            with self._mailbox.open():
+                for batch in done:
+                    self._mailbox.ledger.end(batch.events, batch.missed)
+        self._mailbox.tell_waiters()
+
+
+def _random() -> float:
+    """Return 0 to 1 by chance."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32

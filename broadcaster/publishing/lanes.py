@@ -1,0 +1,254 @@
+"""What is under way to each connection, and what waits until that is over. No I/O, no clock, no lock.
+
+There are never two messages under way to one connection, so that what is published on a channel reaches each in order;
+and a connection that has not answered yet gets what follows afterwards, together, while all others go on.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+
+from ..messages import envelope
+from ..results import Failure
+from .backlog import BILLED_BYTES
+from .ledger import EXPIRED, OVERFLOW, REFUSED, Event
+
+# What waits for one connection; beyond that its oldest is dropped.
+MOST_BYTES = 262_144
+
+_FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
+_LONGEST_PAUSE = 10.0
+
+# Statuses below 500 that say nothing about the message: the same one may pass a moment later, or once access is mended.
+_RETRYABLE = frozenset((401, 403, 404, 408, 421, 429, *range(300, 400)))
+
+
+class Batch:
+    """Events of one channel that go to the same connections, at first in one message.
+
+    Args:
+        events: in their order.
+        body: the message.
+        shares: whether it may share a message with other batches of its channel.
+
+    Attributes:
+        at: when the oldest event was published.
+        left: connections that have not got it yet.
+        missed: why somebody did not get it, if so.
+    """
+
+    __slots__ = ("at", "body", "channel", "events", "left", "missed", "shares")
+
+    def __init__(self, channel: str, events: Sequence[Event], body: bytes, *, shares: bool) -> None:
+        self.channel = channel
+        self.events = events
+        self.body = body
+        self.shares = shares
+        self.at = events[0].at
+        self.left = 0
+        self.missed: str | None = None
+
+
+class Flight:
+    """One message that is under way to some connections."""
+
+    __slots__ = ("batches", "body", "connection_ids")
+
+    def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> None:
+        self.batches = batches
+        self.body = body
+        self.connection_ids = connection_ids
+
+
+class _Lane:
+    """What waits for one connection."""
+
+    __slots__ = ("batches", "failures", "size")
+
+    def __init__(self) -> None:
+        self.batches: deque[Batch] = deque()
+        self.size = 0
+        self.failures = 0
+
+
+class Lanes:
+    """Says what may go to whom. Every batch that was offered ends once, when nobody is left who may still get it.
+
+    Args:
+        ended: gets each batch that has ended.
+        max_age: seconds after which what has not been delivered is dropped.
+        random: returns 0 to 1.
+    """
+
+    def __init__(self, ended: Callable[[Batch], None], *, max_age: float, random: Callable[[], float]) -> None:
+        self._ended = ended
+        self._max_age = max_age
+        self._random = random
+        self._under_way: dict[str, Flight] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._free: list[str] = []  # connections for which something waits and nothing is under way
+        self._later: list[tuple[float, str]] = []  # a heap: when a connection may be tried again
+
+    def __bool__(self) -> bool:
+        """Tell whether anything waits or is under way."""
+        return bool(self._under_way or self._lanes)
+
+    def has_lane(self, connection_id: str) -> bool:
+        """Tell whether something waits for this connection. Callable from any thread."""
+        return connection_id in self._lanes
+
+    def offer(self, batch: Batch, connection_ids: Iterable[str]) -> Flight | None:
+        """Let these connections get a batch; return the flight to those who can get it now."""
+        now_to: list[str] = []
+        waiting: list[str] = []
+        for connection_id in connection_ids:
+            is_busy = connection_id in self._under_way or connection_id in self._lanes
+            (waiting if is_busy else now_to).append(connection_id)
+        batch.left = len(now_to) + len(waiting)
+        for connection_id in waiting:
+            lane = self._lanes.get(connection_id)
+            if lane is None:
+                lane = self._lanes[connection_id] = _Lane()
+            lane.batches.append(batch)
+            lane.size += len(batch.body)
+            while lane.size > MOST_BYTES and len(lane.batches) > 1:
+                self._drop_oldest(lane, OVERFLOW)
+        return self._take_off((batch,), batch.body, now_to) if now_to else None
+
+    def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
+        """Record what became of a flight for one connection: it was sent, or how it failed."""
+        if self._under_way.get(connection_id) is not flight:
+            return
+        del self._under_way[connection_id]
+        status = failure.status if failure else None
+        if failure is None or status == 410:
+            for batch in flight.batches:
+                self._leave(batch)
+            if failure is not None:
+                self._forget(connection_id)
+            elif (lane := self._lanes.get(connection_id)) is not None:
+                lane.failures = 0
+                self._free.append(connection_id)
+            return
+        if status is not None and status < 500 and status not in _RETRYABLE:
+            for batch in flight.batches:
+                batch.missed = batch.missed or REFUSED
+                self._leave(batch)
+            if connection_id in self._lanes:
+                self._free.append(connection_id)
+            return
+        lane = self._back_to_lane(flight, connection_id)
+        pause = min(_FIRST_PAUSE * 2**lane.failures, _LONGEST_PAUSE) * (0.5 + self._random() / 2)
+        lane.failures = min(lane.failures + 1, 10)
+        heapq.heappush(self._later, (now + pause, connection_id))
+
+    def has_under_way(self, flight: Flight) -> bool:
+        """Tell whether the flight has no outcome yet for some of its connections."""
+        return any(self._under_way.get(connection_id) is flight for connection_id in flight.connection_ids)
+
+    def land(self, flight: Flight, retry_at: float) -> None:
+        """Let all to whom a flight is still under way try again at that time, together: it was refused as a whole."""
+        for connection_id in flight.connection_ids:
+            if self._under_way.get(connection_id) is flight:
+                del self._under_way[connection_id]
+                self._back_to_lane(flight, connection_id)
+                heapq.heappush(self._later, (retry_at, connection_id))
+
+    def depart(self, now: float) -> list[Flight]:
+        """Return the flights that may begin now; those that carry the same to several connections as one."""
+        while self._later and self._later[0][0] <= now:
+            self._free.append(heapq.heappop(self._later)[1])
+        free, self._free = self._free, []
+        together: dict[tuple[int, ...], tuple[list[Batch], list[str]]] = {}
+        for connection_id in dict.fromkeys(free):
+            lane = self._lanes.get(connection_id)
+            if lane is None or connection_id in self._under_way:
+                continue
+            while lane.batches and lane.batches[0].at < now - self._max_age:
+                self._drop_oldest(lane, EXPIRED)
+            if not lane.batches:
+                del self._lanes[connection_id]
+                continue
+            batches = self._next_message(lane)
+            if not lane.batches and not lane.failures:
+                del self._lanes[connection_id]
+            together.setdefault(tuple(map(id, batches)), (batches, []))[1].append(connection_id)
+        return [
+            self._take_off(batches, _join(batches), connection_ids) for batches, connection_ids in together.values()
+        ]
+
+    def next_departure(self) -> float:
+        """Return when somebody may be tried again; infinity if that depends on answers alone."""
+        if self._free:
+            return -inf
+        return self._later[0][0] if self._later else inf
+
+    def drop_all(self, reason: str) -> None:
+        """Drop everything, also what is under way."""
+        for connection_id in list(self._lanes):
+            lane = self._lanes.pop(connection_id)
+            while lane.batches:
+                self._drop_oldest(lane, reason)
+        for flight in self._under_way.values():
+            for batch in flight.batches:
+                batch.missed = batch.missed or reason
+                self._leave(batch)
+        self._under_way.clear()
+
+    def _back_to_lane(self, flight: Flight, connection_id: str) -> _Lane:
+        lane = self._lanes.get(connection_id)
+        if lane is None:
+            lane = self._lanes[connection_id] = _Lane()
+        lane.batches.extendleft(reversed(flight.batches))
+        lane.size += sum(len(batch.body) for batch in flight.batches)
+        return lane
+
+    def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> Flight:
+        flight = Flight(batches, body, connection_ids)
+        self._under_way.update(dict.fromkeys(connection_ids, flight))
+        return flight
+
+    def _next_message(self, lane: _Lane) -> list[Batch]:
+        """Take from a lane its oldest batch, and what follows on the same channel and fits into one billed message."""
+        first = lane.batches.popleft()
+        lane.size -= len(first.body)
+        taken, size = [first], len(first.body)
+        if not first.shares:
+            return taken
+        rest: deque[Batch] = deque()
+        for batch in lane.batches:
+            if batch.channel == first.channel and batch.shares and size >= 0:
+                size += len(batch.body)
+                if size <= BILLED_BYTES:
+                    taken.append(batch)
+                    lane.size -= len(batch.body)
+                    continue
+                size = -1  # full: what follows must not overtake what did not fit
+            rest.append(batch)
+        lane.batches = rest
+        return taken
+
+    def _forget(self, connection_id: str) -> None:
+        """Drop what waits for a connection that is gone: nobody missed it."""
+        lane = self._lanes.pop(connection_id, None)
+        if lane is not None:
+            for batch in lane.batches:
+                self._leave(batch)
+
+    def _drop_oldest(self, lane: _Lane, reason: str) -> None:
+        batch = lane.batches.popleft()
+        lane.size -= len(batch.body)
+        batch.missed = batch.missed or reason
+        self._leave(batch)
+
+    def _leave(self, batch: Batch) -> None:
+        batch.left -= 1
+        if not batch.left:
+            self._ended(batch)
+
+
+def _join(batches: Sequence[Batch]) -> bytes:
+    if len(batches) == 1:
+        return batches[0].body
+    return envelope(batches[0].channel, [event.body for batch in batches for event in batch.events])

@@ -1,0 +1,127 @@
+"""What became of the events that were published. No I/O, no lock: who owns it sees to that."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+# Why an event reached nobody, or not everybody who listened.
+OVERFLOW = "overflow"  # too much was waiting, in all or for one connection
+EXPIRED = "expired"  # it waited for longer than `max_age`
+INVALID = "invalid"  # it is no event: its channel, name, data or size
+REFUSED = "refused"  # API Gateway refuses this message
+CLOSED = "closed"  # the broadcaster was closed, or the process ended, before it was sent
+
+_REASONS = (OVERFLOW, EXPIRED, INVALID, REFUSED, CLOSED)
+
+
+class PublisherStats(NamedTuple):
+    """The counts of a publisher since its process began.
+
+    Every event that was published is counted once: it is queued, sent to everybody who listened, unwatched, superseded
+    or dropped.
+
+    Attributes:
+        queued: events that wait, or are under way.
+        events: events that were sent to everybody who listened and was still there.
+        messages: posts that API Gateway accepted, one for each message and connection.
+        bytes: of these posts.
+        dropped: events that somebody who listened did not receive, by the first reason: `overflow`, `expired`,
+            `invalid`, `refused`, `closed`.
+        unwatched: events on channels that nobody listened to.
+        superseded: events in whose place a newer one of the same `latest` was sent.
+    """
+
+    queued: int
+    events: int
+    messages: int
+    bytes: int
+    dropped: dict[str, int]
+    unwatched: int
+    superseded: int
+
+
+class Event:
+    """One event that waits.
+
+    Attributes:
+        body: its members, as `messages.MessageEncoder.event` wrote them; empty once it was superseded.
+        at: when it was published, on the publisher's clock.
+        generation: of the flush that it belongs to.
+    """
+
+    __slots__ = ("at", "body", "generation", "latest")
+
+    def __init__(self, body: bytes, at: float, generation: int, latest: str | None) -> None:
+        self.body = body
+        self.at = at
+        self.generation = generation
+        self.latest = latest
+
+
+class Ledger:
+    """Counts each event once when it is accepted and once when it has ended."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.queued = self.events = self.messages = self.bytes = self.unwatched = self.superseded = 0
+        self.dropped = dict.fromkeys(_REASONS, 0)
+        self._open: dict[int, int] = {}  # events that have not ended, by generation
+
+    def accept(self) -> int:
+        """Count an event in; return its generation."""
+        generation = self.generation
+        self._open[generation] = self._open.get(generation, 0) + 1
+        self.queued += 1
+        return generation
+
+    def end(self, events: Iterable[Event], reason: str | None = None) -> None:
+        """Count events out: as sent, or as dropped for this reason."""
+        number = self._close(events)
+        if reason is None:
+            self.events += number
+        else:
+            self.dropped[reason] += number
+
+    def end_unwatched(self, events: Iterable[Event]) -> None:
+        """Count events out that nobody listened to."""
+        self.unwatched += self._close(events)
+
+    def end_superseded(self, event: Event) -> None:
+        """Count an event out in whose place a newer one goes."""
+        self.superseded += self._close((event,))
+
+    def refuse(self, reason: str) -> None:
+        """Count an event that was never accepted."""
+        self.dropped[reason] += 1
+
+    def next_generation(self) -> int:
+        """Begin a generation; return the one before."""
+        self.generation += 1
+        return self.generation - 1
+
+    def has_ended(self, generation: int) -> bool:
+        """Tell whether every event up to this generation has ended."""
+        return all(each > generation for each in self._open)
+
+    def stats(self) -> PublisherStats:
+        """Return the counts of now."""
+        return PublisherStats(
+            self.queued,
+            self.events,
+            self.messages,
+            self.bytes,
+            dict(self.dropped),
+            self.unwatched,
+            self.superseded,
+        )
+
+    def _close(self, events: Iterable[Event]) -> int:
+        number = 0
+        for event in events:
+            number += 1
+            left = self._open[event.generation] - 1
+            if left:
+                self._open[event.generation] = left
+            else:
+                del self._open[event.generation]
+        self.queued -= number
+        return number

@@ -1,0 +1,103 @@
+"""Where callers leave events and the thread finds them. Nobody who publishes ever waits here.
+
+An event is put into a queue that needs no lock. Whoever finds the lock free then sorts the queue into the backlog; who
+does not, leaves that to the one who holds it, and who looks once more after giving it back. So a caller does not wait
+while another thread, or this very one, further down its stack (a signal handler, a `__del__`), holds the lock.
+"""
+
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+
+from .backlog import Backlog
+from .ledger import Ledger
+
+
+class Mailbox:
+    """Holds the backlog and the ledger under one lock, which is never held during I/O.
+
+    Args:
+        backlog: its ledger is the one to count in.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, backlog: Backlog, ledger: Ledger, clock: Callable[[], float]) -> None:
+        self._backlog = backlog
+        self._clock = clock
+        self._inbox: deque[tuple[str, bytes, str | None]] = deque()
+        self._lock = allocate_lock()
+        self._bell = allocate_lock()  # locked while nobody has rung
+        self._bell.acquire()
+        self._sleeps_until = inf  # the thread; earlier than anything while it is awake
+        self._waiters: list[tuple[int, Callable[[], None]]] = []
+        self.ledger = ledger
+
+    def put(self, channel: str, body: bytes, latest: str | None) -> None:
+        """Leave an event. Does not wait."""
+        self._inbox.append((channel, body, latest))
+        self._sort()
+
+    @contextmanager
+    def open(self) -> Iterator[Backlog]:
+        """Hold the lock, with everything sorted in."""
+        with self._lock:
+            self._sort_in()
+            yield self._backlog
+        self._sort()
+
+    def when_out(self, call: Callable[[], None]) -> None:
+        """Let all that waits be due, and `call` be called when it has ended: at once, or in the thread."""
+        with self.open() as backlog:
+            generation = self.ledger.next_generation()
+            backlog.hurry()
+            if not self.ledger.has_ended(generation):
+                self._waiters.append((generation, call))
+                call = self.ring
+        call()
+
+    def tell_waiters(self) -> None:
+        """Call those whose events have ended; in the thread."""
+        if not self._waiters:
+            return
+        with self.open():
+            out = [each for each in self._waiters if self.ledger.has_ended(each[0])]
+            self._waiters = [each for each in self._waiters if each not in out]
+        for _, call in out:
+            call()
+
+    def ring(self) -> None:
+        """Wake the thread, or let it not fall asleep. Does not wait."""
+        with suppress(RuntimeError):  # somebody has rung already
+            self._bell.release()
+
+    def sleep(self, until: float, *, for_events: bool = True) -> None:
+        """Wait, in the thread, until then, until somebody rings, or until an event is due, if that counts."""
+        if for_events:
+            with self.open() as backlog:
+                self._sleeps_until = until = min(until, backlog.next_due())
+        seconds = until - self._clock()
+        if seconds > 0:
+            # A lock cannot wait for much longer than a day at a time.
+            self._bell.acquire(timeout=min(seconds, 3600.0))
+        else:
+            self._bell.acquire(False)
+        self._sleeps_until = -inf
+
+    def _sort(self) -> None:
+        while self._inbox and self._lock.acquire(False):
+            try:
+                self._sort_in()
+            finally:
+                self._lock.release()
+
+    def _sort_in(self) -> None:
+        if not self._inbox:
+            return
+        now = self._clock()
+        while self._inbox:
+            due = self._backlog.add(*self._inbox.popleft(), now)
+            if due < self._sleeps_until:
+                self._sleeps_until = -inf
+                self.ring()

@@ -1,0 +1,232 @@
+"""Publishing as its callers meet it: encodes, enqueues and returns, and starts the thread that does the rest."""
+
+import atexit
+import os
+import sys
+import time
+import weakref
+from _thread import allocate_lock, start_new_thread
+from collections.abc import Callable, Iterator
+from threading import Event as Signal
+
+from ..channels import check_channel
+from ..errors import ClosedError, InvalidArgumentError, MessageError
+from ..log import logger
+from ..messages import MAX_MESSAGE_BYTES, MessageEncoder
+from ..sending.background.carriers import make_carrier
+from ..sending.background.threads import Threads
+from ..sending.sender import Sender
+from .backlog import Backlog
+from .courier import Courier
+from .ledger import CLOSED, INVALID, Ledger, PublisherStats
+from .mailbox import Mailbox
+from .settings import MOST_BYTES, PublishingSettings
+
+_ENVELOPE = len('{"channel":"",}')
+_EXIT_SECONDS = 2.0  # for all publishers of a process together
+_START_PAUSE = 1.0  # seconds after which a thread that could not be started is tried again
+_MOST_SITES = 1_000
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Publisher:
+    """Takes events from any thread, and sends them in one of its own. `publish` never waits for anything.
+
+    After a fork the child begins with an empty queue; what the parent had waiting, the parent sends.
+
+    Args:
+        pages: yields who listens to a channel; may block.
+        remove_stale: forgets connections that are gone; may block.
+        timeout: seconds that `publish` may take on AWS Lambda, where it sends before it returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        messages: MessageEncoder,
+        sender: Sender,
+        pages: Callable[[str], Iterator[list[str]]],
+        remove_stale: Callable[[list[str]], None],
+        settings: PublishingSettings,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._messages = messages
+        self._sender = sender
+        self._pages = pages
+        self._remove_stale = remove_stale
+        self._settings = settings
+        self._timeout = timeout
+        self._clock = clock
+        # A process of Lambda is frozen between events: a thread that sends later would do so days later, or never.
+        self._sends_at_once = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+        self._is_closed = False
+        self._courier: Courier | None = None
+        self._begin()
+        _publishers.add(self)
+
+    def _begin(self) -> None:
+        """Begin with nothing waiting: at first, and in a forked child."""
+        before, self._courier = self._courier, None
+        self._process = os.getpid()
+        ledger = Ledger()
+        backlog = Backlog(
+            self._settings.window,
+            ledger,
+            most_events=self._settings.queue,
+            most_bytes=MOST_BYTES,
+            max_age=self._settings.max_age,
+        )
+        self._mailbox = Mailbox(backlog, ledger, self._clock)
+        self._starting = allocate_lock()
+        self._start_at = self._clock()
+        self._sites: set[tuple[str, str, int]] = set()
+        self._has_ended = Signal()
+        if before is not None:
+            before.begin_anew()
+        _register_exit()
+
+    def publish(self, channel: str, event: str, data: object, *, latest: str | None = None) -> None:
+        """See `Broadcaster.publish`."""
+        if self._process != os.getpid():  # a fork, also one that did not run Python's hooks, as uWSGI's
+            self._begin()
+        try:
+            if self._is_closed:
+                raise ClosedError("this broadcaster was closed; make a new one")
+            check_channel(channel)
+            if latest is not None and not isinstance(latest, str):
+                raise InvalidArgumentError(f"latest is a key, which is text, not {type(latest).__name__}")
+            body = self._messages.event(event, data)
+            size = len(body) + len(channel) + _ENVELOPE
+            if size > MAX_MESSAGE_BYTES:
+                raise MessageError(
+                    f"the message of event {event!r} is {size:,} bytes and API Gateway carries at most "
+                    f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
+                )
+        except Exception as error:  # a user's own classes may raise anything while they are encoded
+            if self._settings.strict:
+                raise
+            self._refuse(error)
+            return
+        self._mailbox.put(channel, body, latest)
+        if self._courier is None:
+            self._start()
+        if self._sends_at_once:
+            self.flush(self._timeout)
+
+    def flush(self, timeout: float) -> bool:
+        """See `Broadcaster.flush`."""
+        out = Signal()
+        self.when_out(out.set)
+        return out.wait(max(0.0, timeout))
+
+    def when_out(self, call: Callable[[], None]) -> None:
+        """Send what waits now, and call `call`, in some thread, when all of it has ended."""
+        if self._process != os.getpid():
+            self._begin()
+        self._mailbox.when_out(call)
+        if self._courier is None and self._mailbox.ledger.queued:
+            self._start()
+
+    def stats(self) -> PublisherStats:
+        """See `Broadcaster.publisher_stats`."""
+        if self._process != os.getpid():
+            self._begin()
+        with self._mailbox.open():
+            return self._mailbox.ledger.stats()
+
+    def close(self, timeout: float) -> None:
+        """Send what waits, for at most so many seconds; what is left then is dropped, with one line to the log."""
+        if self._is_closed or self._process != os.getpid():
+            self._is_closed = True
+            return
+        end = self._clock() + timeout
+        is_out = self.flush(timeout)
+        self._is_closed = True
+        left = self._mailbox.ledger.queued
+        courier = self._courier
+        if courier is not None:
+            courier.stop()
+            self._has_ended.wait(max(0.0, end - self._clock()))
+        if not is_out and left:
+            logger().warning("%d published events were not sent within %g seconds, and are dropped", left, timeout)
+
+    # The thread
+
+    def _start(self) -> None:
+        """Start the thread, if nobody else is doing so."""
+        if self._clock() < self._start_at or not self._starting.acquire(False):
+            return
+        try:
+            if self._courier is not None:
+                return
+            courier = Courier(
+                self._mailbox,
+                pages=self._pages,
+                remove_stale=self._remove_stale,
+                carrier=make_carrier(self._sender, Threads()),
+                window=self._settings.window,
+                max_age=self._settings.max_age,
+                clock=self._clock,
+            )
+            self._courier = courier
+            self._has_ended.clear()
+            try:
+                start_new_thread(self._run, (courier,))
+            except RuntimeError as error:
+                self._courier = None
+                self._start_at = self._clock() + _START_PAUSE
+                logger().warning("Events wait, because no thread could be started: %s. It is tried again", error)
+        finally:
+            self._starting.release()
+
+    def _run(self, courier: Courier) -> None:
+        try:
+            courier.run()
+        except Exception:
+            logger().exception("The thread that sends what was published has failed; the next event starts another")
+        finally:
+            courier.close()
+            self._courier = None
+            self._has_ended.set()
+        with self._mailbox.open():
+            is_late = self._mailbox.ledger.queued and not self._is_closed
+        if is_late:  # something was published while this thread was ending
+            self._start()
+
+    # What was wrong
+
+    def _refuse(self, error: Exception) -> None:
+        """Count what is no event, and log it once for each kind of mistake and place that makes it."""
+        with self._mailbox.open():
+            self._mailbox.ledger.refuse(CLOSED if isinstance(error, ClosedError) else INVALID)
+        file, line = _call_site()
+        site = type(error).__name__, file, line
+        if site not in self._sites and len(self._sites) < _MOST_SITES:
+            self._sites.add(site)
+            logger().error("An event published in %s, line %d, is dropped, and all like it: %s", file, line, error)
+
+
+def _call_site() -> tuple[str, int]:
+    """Return where in the application this package was called."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+_publishers: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
+_registered_in = -1  # the process
+
+
+def _register_exit() -> None:
+    global _registered_in
+    if _registered_in != os.getpid():  # what multiprocessing forks runs nothing that its parent has registered
+        _registered_in = os.getpid()
+        atexit.register(_end_at_exit)
+
+
+def _end_at_exit() -> None:
+    end = time.monotonic() + _EXIT_SECONDS
+    for publisher in list(_publishers):
+        publisher.close(max(0.0, end - time.monotonic()))
