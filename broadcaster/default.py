@@ -1,53 +1,23 @@
 """The guide's functions: thin names over one default `Broadcaster`, which is the only global state of this package."""
 
-from _thread import allocate_lock  # threading itself costs 4 ms to import
 from collections.abc import Collection
 
 from .errors import ConfigurationError
-from .registries import Registry
+from .face import takes_the_arguments_of
+from .forks import make_lock, remake_in_child
 from .replies import ConnectionInfo
 from .results import BroadcastResult
 from .sync import Broadcaster
 
 _default: Broadcaster | None = None
-_lock = allocate_lock()
+_lock = make_lock()
 
 
-def init_broadcaster(
-    api_id: str | None = None,
-    *,
-    region: str | None = None,
-    stage: str = "production",
-    endpoint_url: str | None = None,
-    registry: Registry | str | None = None,
-    secret: str | None = None,
-    sender: str | None = None,
-    concurrency: int | None = None,
-    timeout: float | None = None,
-    attempts: int | None = None,
-    deadline: float | None = None,
-    rate: float | None = None,
-    verify: bool | str = True,
-    max_channels: int | None = None,
-) -> Broadcaster:
+@takes_the_arguments_of(Broadcaster)
+def init_broadcaster(*arguments: object, **settings: object) -> Broadcaster:
     """Make the `Broadcaster` behind the functions of this module, closing the one before; takes the same arguments."""
     global _default
-    broadcaster = Broadcaster(
-        api_id,
-        region=region,
-        stage=stage,
-        endpoint_url=endpoint_url,
-        registry=registry,
-        secret=secret,
-        sender=sender,
-        concurrency=concurrency,
-        timeout=timeout,
-        attempts=attempts,
-        deadline=deadline,
-        rate=rate,
-        verify=verify,
-        max_channels=max_channels,
-    )
+    broadcaster = Broadcaster(*arguments, **settings)  # type: ignore[arg-type]
     with _lock:
         before, _default = _default, broadcaster
     if before is not None:
@@ -113,6 +83,15 @@ def get_connection(connection_id: str) -> ConnectionInfo | None:
 def _current() -> Broadcaster:
     if _default is None:
         raise ConfigurationError(
-            "init_broadcaster was not called in this process; call init_broadcaster(api_id=…, region=…) at its start"
+            "there is no broadcaster in this process: init_broadcaster was not called, or close_broadcaster was since; "
+            "call init_broadcaster(api_id=…, region=…) at the process's start"
         )
     return _default
+
+
+def _begin_in_child() -> None:
+    global _lock
+    _lock = make_lock()
+
+
+remake_in_child(_begin_in_child)

@@ -1,7 +1,7 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from .channels import MAX_CHANNELS, check_channel
 from .connections import check_connection_id
@@ -11,12 +11,29 @@ from .log import DEBUG, INFO, WARNING, listening, logger
 from .registries import Registry
 from .results import BroadcastResult
 
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 # Whoever waits for a broadcast also waits for this.
 _REMOVAL_SECONDS = 1.0
 _REMOVED_AT_ONCE = 100  # connection ids
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
+
+
+def takes_the_arguments_of(made: "Callable[P, object]") -> "Callable[[Callable[..., R]], Callable[P, R]]":
+    """Let a function that hands on its arguments show whose they are, to type checkers, editors and `inspect`."""
+
+    def mark(function: "Callable[..., R]") -> "Callable[P, R]":
+        function.__wrapped__ = made  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 class Face:

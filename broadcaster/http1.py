@@ -129,7 +129,7 @@ class AnswerReader:
 
     def _reset(self) -> None:
         self._state = _HEAD
-        self._seen = 0  # bytes of the heads and trailers of this answer so far, without the buffer
+        self._seen = 0  # bytes of the heads, trailers and chunk sizes of this answer so far, without the buffer
         self._body = bytearray()
         self._left = 0
 
@@ -139,7 +139,7 @@ class AnswerReader:
         return self._state == _HEAD and not self._buffer and not self._seen
 
     def feed(self, data: bytes) -> Answer | None:
-        """Take what arrived; return the answer if it is complete now. What belongs to a next one is kept.
+        """Read what arrived; return the answer if it is complete now. What belongs to a next one is kept.
 
         Raises:
             ProtocolError: it is no HTTP/1.1 answer, or one beyond the limits.
@@ -166,7 +166,7 @@ class AnswerReader:
         return self._advance()
 
     def eof(self) -> Answer:
-        """Take the end of the connection; return the answer if it is the end that completes it.
+        """Record the end of the connection; return the answer if it is the end that completes it.
 
         Raises:
             ProtocolError: the answer was not complete.
@@ -205,7 +205,9 @@ class AnswerReader:
                 del buffer[:2]
                 self._state = _CHUNK_SIZE
             elif self._state == _CHUNK_SIZE:
-                line = self._take_through(b"\r\n", _MAX_CHUNK_LINE_BYTES, "chunk size")
+                # Bounded for one line and for all: bytes that come one to a chunk would take seconds to put together.
+                limit = min(_MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES - self._seen)
+                line = self._take_through(b"\r\n", limit, "chunk size")
                 if line is None:
                     return None
                 self._left = _parse_number(line.partition(b";")[0].rstrip(b" \t"), 16, len(self._body))
@@ -224,7 +226,7 @@ class AnswerReader:
                 return None
 
     def _take_through(self, mark: bytes, limit: int, what: str) -> bytes | None:
-        """Take from the buffer up to the mark and drop the mark; None if it has not arrived yet.
+        """Remove from the buffer what stands before the mark, and the mark; return it, None if it is not there yet.
 
         `_left` remembers where to go on searching, so that bytes that arrive one at a time are not searched anew.
         """
@@ -240,8 +242,7 @@ class AnswerReader:
         taken = bytes(buffer[:end])
         del buffer[: end + len(mark)]
         self._left = 0
-        if self._state != _CHUNK_SIZE:
-            self._seen += end + len(mark)
+        self._seen += end + len(mark)
         return taken
 
     def _begin_body(self, head: bytes) -> bool:

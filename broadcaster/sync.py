@@ -1,9 +1,11 @@
 """The synchronous face: one object that knows the endpoint, the registry and the sender."""
 
+import sys
 from collections.abc import Collection
 
 from .connections import check_connection_id
 from .face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_single
+from .log import logger
 from .messages import encode
 from .replies import ConnectionInfo, is_there, read_info
 from .results import BroadcastResult
@@ -38,6 +40,8 @@ class Broadcaster(Face):
     Raises:
         ConfigurationError: a setting is missing or malformed.
     """
+
+    _has_warned = False
 
     def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
         """Let a connection receive what is broadcast on `channels`, or everything when that is None.
@@ -99,6 +103,7 @@ class Broadcaster(Face):
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
+        self._warn_in_event_loop()
         body = encode(channel, event, data)
         listeners = self._read_listeners(channel)
         if listeners.is_empty:  # the usual case
@@ -130,6 +135,7 @@ class Broadcaster(Face):
         """
         self._check_open()
         check_connection_id(connection_id)
+        self._warn_in_event_loop()
         body = encode(channel, event, data)
         result = self._sender.broadcast([[connection_id]], body, on_stale=self._remove_stale)
         log_single(channel, event, connection_id, result)
@@ -151,7 +157,9 @@ class Broadcaster(Face):
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
-        reply = self._sender.request("DELETE", check_connection_id(connection_id))
+        check_connection_id(connection_id)
+        self._warn_in_event_loop()
+        reply = self._sender.request("DELETE", connection_id)
         was_there = is_there(reply, connection_id)
         self._remove_stale([connection_id])
         return was_there
@@ -167,11 +175,26 @@ class Broadcaster(Face):
             ClosedError: this broadcaster was closed.
         """
         self._check_open()
-        reply = self._sender.request("GET", check_connection_id(connection_id))
+        check_connection_id(connection_id)
+        self._warn_in_event_loop()
+        reply = self._sender.request("GET", connection_id)
         if is_there(reply, connection_id):
             return read_info(reply, connection_id)
         self._remove_stale([connection_id])
         return None
+
+    def _warn_in_event_loop(self) -> None:
+        """Say once that this call holds up an event loop, if it does: nobody notices before a browser hangs."""
+        if self._has_warned or "asyncio" not in sys.modules:
+            return
+        from asyncio import _get_running_loop
+
+        if _get_running_loop() is not None:
+            self._has_warned = True
+            logger().warning(
+                "a synchronous Broadcaster is used in a running event loop and holds it up until every browser "
+                "has answered; use broadcaster.aio there: the same names, to be awaited"
+            )
 
     def close(self) -> None:
         """Close what this broadcaster opened; more than once is fine."""

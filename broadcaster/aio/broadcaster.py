@@ -1,9 +1,7 @@
 """The asyncio face: the same as `sync.Broadcaster`, without ever holding up an event loop."""
 
 import asyncio
-import os
 import threading
-import weakref
 from collections.abc import Collection, Generator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -12,6 +10,7 @@ from typing import Any, cast
 from ..connections import check_connection_id
 from ..errors import ClosedError
 from ..face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_result, log_single
+from ..forks import make_lock, remake_in_child
 from ..listeners import Listeners
 from ..messages import encode
 from ..replies import ConnectionInfo, is_there, read_info
@@ -36,7 +35,7 @@ class AsyncBroadcaster(Face):
         self._threads = Threads()
         self._carrier = make_carrier(self._sender, self._threads)
         self._begin_anew()
-        _all.add(self)
+        remake_in_child(self._begin_in_child)
 
     async def register_connection(self, connection_id: str, *, channels: Collection[str] | None = None) -> None:
         """Let a connection receive what is broadcast on `channels`, or everything when that is None.
@@ -145,8 +144,11 @@ class AsyncBroadcaster(Face):
         """Close without waiting; the future tells when it is done. Callable without an event loop."""
         with self._closing:
             if not self._is_closed:
+                try:
+                    threading.Thread(target=self._close_now, name="broadcaster-closing", daemon=True).start()
+                except RuntimeError:  # no thread left on this machine, or none any more in this interpreter
+                    self._close_now()
                 self._is_closed = True
-                threading.Thread(target=self._close_now, name="broadcaster-closing", daemon=True).start()
             return self._closed
 
     async def __aenter__(self) -> "AsyncBroadcaster":
@@ -213,12 +215,10 @@ class AsyncBroadcaster(Face):
             self._closed.set_result(None)
 
     def _begin_anew(self) -> None:
-        self._closing = threading.Lock()
+        self._closing = make_lock()
         self._closed: Future[None] = Future()
 
-    def _after_fork_in_child(self) -> None:
-        self._threads.begin()
-        self._carrier.begin_anew()
+    def _begin_in_child(self) -> None:
         self._begin_anew()
         if self._is_closed:
             self._closed.set_result(None)
@@ -241,15 +241,3 @@ def _tell_what_was_sent(error: asyncio.CancelledError, channel: str, event: str,
     error.result = result  # type: ignore[attr-defined]
     error.add_note(f"{event} on {channel} was stopped; by then: {result}")
     log_result(channel, event, result, stopped=True)
-
-
-_all: "weakref.WeakSet[AsyncBroadcaster]" = weakref.WeakSet()
-
-
-def _begin_anew_in_child() -> None:
-    for broadcaster in list(_all):
-        broadcaster._after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_in_child)

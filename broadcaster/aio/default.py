@@ -1,56 +1,26 @@
 """The guide's functions for asyncio: thin names over one default `AsyncBroadcaster`."""
 
-import threading
 from collections.abc import Collection
 
 from ..errors import ConfigurationError
-from ..registries import Registry
+from ..face import takes_the_arguments_of
+from ..forks import make_lock, remake_in_child
 from ..replies import ConnectionInfo
 from ..results import BroadcastResult
 from .broadcaster import AsyncBroadcaster
 
 _default: AsyncBroadcaster | None = None
-_lock = threading.Lock()
+_lock = make_lock()
 
 
-def init_broadcaster(
-    api_id: str | None = None,
-    *,
-    region: str | None = None,
-    stage: str = "production",
-    endpoint_url: str | None = None,
-    registry: Registry | str | None = None,
-    secret: str | None = None,
-    sender: str | None = None,
-    concurrency: int | None = None,
-    timeout: float | None = None,
-    attempts: int | None = None,
-    deadline: float | None = None,
-    rate: float | None = None,
-    verify: bool | str = True,
-    max_channels: int | None = None,
-) -> AsyncBroadcaster:
+@takes_the_arguments_of(AsyncBroadcaster)
+def init_broadcaster(*arguments: object, **settings: object) -> AsyncBroadcaster:
     """Make the `AsyncBroadcaster` behind the functions of this module, closing the one before.
 
     Takes the same arguments. Does not wait for the one before, whose broadcasts go on to their end.
     """
     global _default
-    broadcaster = AsyncBroadcaster(
-        api_id,
-        region=region,
-        stage=stage,
-        endpoint_url=endpoint_url,
-        registry=registry,
-        secret=secret,
-        sender=sender,
-        concurrency=concurrency,
-        timeout=timeout,
-        attempts=attempts,
-        deadline=deadline,
-        rate=rate,
-        verify=verify,
-        max_channels=max_channels,
-    )
+    broadcaster = AsyncBroadcaster(*arguments, **settings)  # type: ignore[arg-type]
     with _lock:
         before, _default = _default, broadcaster
     if before is not None:
@@ -116,6 +86,15 @@ async def get_connection(connection_id: str) -> ConnectionInfo | None:
 def _current() -> AsyncBroadcaster:
     if _default is None:
         raise ConfigurationError(
-            "broadcaster.aio has no default in this process; call its init_broadcaster(api_id=…, region=…) first"
+            "broadcaster.aio has no default in this process: its init_broadcaster was not called, or close_broadcaster "
+            "was since; call its init_broadcaster(api_id=…, region=…) at the process's start"
         )
     return _default
+
+
+def _begin_in_child() -> None:
+    global _lock
+    _lock = make_lock()
+
+
+remake_in_child(_begin_in_child)

@@ -6,10 +6,10 @@ container and instance credentials, with their refresh) is asked of botocore.
 """
 
 import os
-from _thread import allocate_lock
 from collections.abc import Mapping
 
 from ..errors import ConfigurationError
+from ..forks import make_lock, remake_in_child
 from ..signing import Credentials
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -39,12 +39,13 @@ class CredentialSource:
         self._look_up, self._names = _raw(environ)
         self._seen: tuple[object, ...] | None = None  # what the variables were when they were read last
         self._kept: Credentials | None = None  # what that made
-        self._botocore: Any = None  # botocore's credentials object, which refreshes itself
-        self.begin()
+        self._begin()
+        remake_in_child(self._begin)
 
-    def begin(self) -> None:
-        """Begin with a free lock: at first, and in a forked child, whose copy another thread may have held."""
-        self._lock = allocate_lock()
+    def _begin(self) -> None:
+        """Begin without what has locks: at first, and in a forked child, where another thread may have held them."""
+        self._lock = make_lock()
+        self._botocore: Any = None  # botocore's credentials object, which refreshes itself
 
     def read(self, *, anew: bool = False) -> Credentials:
         """Return the credentials to sign with now.

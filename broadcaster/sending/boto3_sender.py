@@ -4,20 +4,24 @@ It costs about 1.3 ms of CPU per message, sixty times the engine's; what it does
 same decisions drive it.
 """
 
-import os
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from ..aws.credentials import CredentialSource
 from ..endpoint import Endpoint
-from ..errors import ClosedError, ConfigurationError
+from ..errors import ClosedError, ConfigurationError, UnavailableError
+from ..forks import make_lock, remake_in_child
+from ..log import DEBUG, listening
 from ..results import BroadcastResult
+from ..signing import Credentials
 from .fan_out import FanOut, OnOutcome
 from .pace import Pace
+from .refusals import is_about_the_signature
 from .sender import Reply, Settings, to_reply
 
 # More threads than this only contend for the interpreter: 32 reach what boto3 can do on one core.
@@ -34,15 +38,21 @@ class Boto3Sender:
     Every broadcast has its own threads, so that it does not wait for the slow clients of another.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, *, credentials: CredentialSource | None = None) -> None:
         self._endpoint = endpoint
         self._settings = settings
         self._threads = min(settings.concurrency, MAX_THREADS)
-        self._pace = Pace(settings.rate)
-        self._lock = threading.Lock()
-        self._client: Any = None
-        self._process = os.getpid()
+        self._credentials = credentials or CredentialSource()
         self._closed = False
+        self._begin()
+        remake_in_child(self._begin)
+
+    def _begin(self) -> None:
+        """Begin without a client: at first, and in a forked child, because boto3's must not be shared by processes."""
+        self._lock = make_lock()
+        self._pace = Pace(self._settings.rate)
+        self._client: Any = None
+        self._client_credentials: Credentials | None = None
 
     def broadcast(
         self,
@@ -55,17 +65,11 @@ class Boto3Sender:
         on_outcome: OnOutcome | None = None,
     ) -> BroadcastResult:
         """See `Sender.broadcast`."""
-        fan_out = self._fan_out(pages, deadline, on_outcome)
-        run = _Run(self._connected_client(), fan_out, "POST", body, self._settings.timeout)
-        run.drive(self._threads, on_stale, stop)
-        return fan_out.result()
+        return self._drive("POST", pages, body, on_stale, stop, deadline, on_outcome)[0].result()
 
     def request(self, method: str, connection_id: str, body: bytes = b"") -> Reply:
         """See `Sender.request`."""
-        fan_out = self._fan_out([[connection_id]])
-        run = _Run(self._connected_client(), fan_out, method, body, self._settings.timeout)
-        run.drive(1, lambda ids: None, None)
-        return to_reply(fan_out, run.last)
+        return to_reply(*self._drive(method, [[connection_id]], body, lambda ids: None, None, None))
 
     def close(self) -> None:
         """See `Sender.close`."""
@@ -75,11 +79,30 @@ class Boto3Sender:
         if client is not None:
             client.close()
 
-    def _fan_out(
-        self, pages: Iterable[Sequence[str]], deadline: float | None = None, on_outcome: OnOutcome | None = None
-    ) -> FanOut:
+    def _drive(
+        self,
+        method: str,
+        pages: Iterable[Sequence[str]],
+        body: bytes,
+        on_stale: Callable[[list[str]], None],
+        stop: Callable[[], bool] | None,
+        deadline: float | None,
+        on_outcome: OnOutcome | None = None,
+    ) -> "tuple[FanOut, _Answer | None]":
+        if self._closed:
+            raise ClosedError("this broadcaster was closed; make a new one")
         settings = self._settings
-        return FanOut(
+
+        def renew(error: str, headers: Mapping[str, str]) -> bool:
+            """Look whether the keys have changed, in a file that was rewritten, say, and go on with those."""
+            if not is_about_the_signature(error):
+                return False
+            before = run.client
+            with suppress(ConfigurationError):
+                run.client = self._connected_client(anew=True)
+            return run.client is not before
+
+        fan_out = FanOut(
             pages,
             url=self._endpoint.url,
             pace=self._pace,
@@ -87,20 +110,33 @@ class Boto3Sender:
             attempts=settings.attempts,
             concurrency=self._threads,
             random=random.random,
+            renew=renew,
             on_outcome=on_outcome,
+            log=listening(DEBUG),
         )
+        if fan_out.is_done:
+            return fan_out, None  # nobody is connected: no credentials, no boto3
+        run = _Run(self._connected_client(), fan_out, method, body, settings.timeout)
+        run.drive(self._threads, on_stale, stop)
+        return fan_out, run.last
 
-    def _connected_client(self) -> Any:
-        """Return the client, a new one after a fork: boto3's must not be shared between processes."""
+    def _connected_client(self, *, anew: bool = False) -> Any:
+        """Return a client with the credentials of now, the one that is there if they are the same.
+
+        Args:
+            anew: look everywhere for credentials again.
+        """
+        credentials = self._credentials.read(anew=anew)
         with self._lock:
             if self._closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
-            if self._client is None or self._process != os.getpid():
-                self._client = self._make_client()
-                self._process = os.getpid()
+            if self._client is None or self._client_credentials != credentials:
+                # The one before is not closed: posts of other threads may be under way with it.
+                self._client = self._make_client(credentials)
+                self._client_credentials = credentials
             return self._client
 
-    def _make_client(self) -> Any:
+    def _make_client(self, credentials: Credentials) -> Any:
         try:
             import boto3
             from botocore.config import Config
@@ -123,9 +159,14 @@ class Boto3Sender:
                 region_name=self._endpoint.region,
                 verify=None if settings.verify is True else settings.verify,
                 config=config,
+                aws_access_key_id=credentials.access_key,
+                aws_secret_access_key=credentials.secret_key,
+                aws_session_token=credentials.token,
             )
         except BotoCoreError as error:
             raise ConfigurationError(f"boto3 cannot be set up: {error}") from error
+        except OSError as error:
+            raise UnavailableError(f"boto3 cannot be set up on this machine: {error}") from error
 
 
 class _Answer(NamedTuple):
@@ -140,7 +181,8 @@ class _Run:
     def __init__(self, client: Any, fan_out: FanOut, method: str, body: bytes, timeout: float) -> None:
         self.last: _Answer | None = None
         self._fan_out = fan_out
-        self._operation = getattr(client, _OPERATIONS[method])
+        self.client = client  # of the posts that begin from now on
+        self._operation = _OPERATIONS[method]
         self._arguments: dict[str, Any] = {"Data": body} if method == "POST" else {}
         self._outcomes: queue.SimpleQueue[tuple[str, _Answer | Exception]] = queue.SimpleQueue()
         self._in_flight: dict[str, int] = {}
@@ -149,23 +191,25 @@ class _Run:
 
     def drive(self, threads: int, on_stale: Callable[[list[str]], None], stop: Callable[[], bool] | None) -> None:
         """Post until the fan-out is done, stopped or past its deadline; abandoned posts end in their threads."""
-        fan_out = self._fan_out
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="broadcaster")
+        fan_out, posters = self._fan_out, _Posters(threads, self._post)
         try:
             while not fan_out.is_done:
                 now = time.monotonic()
+                self._take_outcomes(0.0)  # before the clock is believed: this process may have been stopped for long
+                if fan_out.is_done:
+                    break
                 if now >= fan_out.deadline or (stop is not None and stop()):
                     fan_out.give_up(now, self._abandoned())
                     break
                 while (connection_id := fan_out.take(now)) is not None:
                     self._in_flight[connection_id] = self._in_flight.get(connection_id, 0) + 1
-                    pool.submit(self._post, connection_id)
+                    posters.post(connection_id)
                 pause = min(max(0.0, fan_out.wake_at(now) - now), _LONGEST_WAIT)
                 self._take_outcomes(pause)
                 if len(fan_out.stale) >= _STALE_BATCH:
                     on_stale(fan_out.take_stale())
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            posters.end()
         if fan_out.stale:
             on_stale(fan_out.take_stale())
 
@@ -178,7 +222,7 @@ class _Run:
 
         outcome: _Answer | Exception
         try:
-            answer = self._operation(ConnectionId=connection_id, **self._arguments)
+            answer = getattr(self.client, self._operation)(ConnectionId=connection_id, **self._arguments)
             metadata = answer.pop("ResponseMetadata")
             outcome = _Answer(metadata["HTTPStatusCode"], _to_json(answer), metadata["HTTPHeaders"])
         except ClientError as error:
@@ -223,6 +267,46 @@ class _Run:
             raise ConfigurationError(f"boto3 cannot send: {outcome}") from outcome
         else:
             raise outcome
+
+
+class _Posters:
+    """The threads of one broadcast, started as they are needed. Where none can be started the calling thread posts.
+
+    Not a `ThreadPoolExecutor`: that one takes no work once the interpreter is about to end, and where the machine has
+    no thread left it keeps the work that it has refused.
+    """
+
+    def __init__(self, most: int, post: Callable[[str], None]) -> None:
+        self._most = most
+        self._post = post
+        self._started = 0
+        self._wanted = 0  # posts so far; a thread each, until there are enough
+        self._ids: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def post(self, connection_id: str) -> None:
+        """Have one of the threads post to this connection."""
+        self._wanted += 1
+        if self._started < min(self._most, self._wanted):
+            try:
+                threading.Thread(target=self._work, name="broadcaster-boto3", daemon=True).start()
+                self._started += 1
+            except RuntimeError:  # no more threads on this machine, or none any more in this interpreter
+                if not self._started:
+                    self._post(connection_id)
+                    return
+        self._ids.put(connection_id)
+
+    def end(self) -> None:
+        """End the threads after what each is doing; what was abandoned is not waited for."""
+        with suppress(queue.Empty):
+            while True:
+                self._ids.get_nowait()
+        for _ in range(self._started):
+            self._ids.put(None)
+
+    def _work(self) -> None:
+        while (connection_id := self._ids.get()) is not None:
+            self._post(connection_id)
 
 
 def _to_json(content: dict[str, Any]) -> bytes:

@@ -28,11 +28,12 @@ from ..errors import RefusedError
 from ..results import BroadcastResult, Failure
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
 from .pace import Pace, ThrottleWatch
-from .refusals import describe_error, explain_refusal, is_about_the_id, is_refusal
+from .refusals import describe_error, explain_refusal, explain_unreachable, is_about_the_id, is_refusal
 from .targets import Targets
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
+    import logging
     from typing import Protocol
 else:
     Protocol = object
@@ -89,6 +90,7 @@ class FanOut:
             corrected. Gets the error's text and the answer's headers.
         on_outcome: gets each target with its outcome as soon as that is known: None for sent, else how it failed, with
             status 410 for one that is gone. Not those of a broadcast that was refused as a whole.
+        log: gets a DEBUG line for each retry, pause and deadline; None where nobody listens.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class FanOut:
         random: Callable[[], float],
         renew: Callable[[str, Mapping[str, str]], bool] = lambda error, headers: False,
         on_outcome: OnOutcome | None = None,
+        log: "logging.Logger | None" = None,
     ) -> None:
         self.attempts = attempts
         self.deadline = deadline
@@ -116,6 +119,7 @@ class FanOut:
         self._random = random
         self._renew = renew
         self._on_outcome = on_outcome
+        self._log = log
         self._suspects: list[Failure] = []
 
     # Where each begins; as attributes of the class, because most broadcasts are over before these change.
@@ -135,7 +139,7 @@ class FanOut:
 
     def take(self, now: float) -> str | None:
         """Return whom to post to now; None if nobody can be at the moment, and `wake_at` tells when to ask again."""
-        if self.in_flight >= self._concurrency or self._suspicion is not None:
+        if self.in_flight >= self._concurrency or self._suspicion is not None or now >= self.deadline:
             return None
         if not self._granted and not self._ask_for_grant(now):
             return None
@@ -176,7 +180,7 @@ class FanOut:
     # What became of it
 
     def answered(self, connection_id: str, answer: HasStatus, now: float) -> None:
-        """Take the answer to a post."""
+        """Record the answer to a post."""
         status = answer.status
         if 200 <= status < 300:
             self.sent += 1
@@ -205,7 +209,7 @@ class FanOut:
             self._fail(connection_id, f"HTTP {status}: {error}" if error else f"HTTP {status}", status)
 
     def lost(self, connection_id: str, reason: str, now: float, *, timed_out: bool = False) -> None:
-        """Take that no answer came; the message may have been delivered or not. It is tried again."""
+        """Record that no answer came; the message may have been delivered or not. It is tried again."""
         if timed_out:
             tries = self._tries.setdefault(connection_id, _Tries())
             tries.timeouts += 1
@@ -215,7 +219,7 @@ class FanOut:
         self._again(connection_id, reason, None, now, _FIRST_BACKOFF)
 
     def lost_on_kept(self, connection_id: str, reason: str, now: float) -> None:
-        """Take that a kept-alive connection was closed without a byte of an answer.
+        """Record that a kept-alive connection was closed without a byte of an answer.
 
         Nearly always the far side had closed it before the post arrived, so that it goes again at once and uncounted;
         if the same happens once more it counts. Should the server have read the post and then closed, the message is
@@ -229,14 +233,14 @@ class FanOut:
             self._put_back(connection_id)
 
     def cannot_connect(self, reason: str) -> None:
-        """Take that no connection can be opened, after as many tries as make sense.
+        """Record that no connection can be opened, after as many tries as make sense.
 
-        If nobody was reached, not even by what is still in flight, that ends the broadcast. Otherwise it is a passing
-        fault, for as long as the deadline allows.
+        If nobody was reached, not even by what is still in flight, that ends the broadcast. Otherwise it is retried,
+        for as long as the deadline allows.
         """
         if not self._reached:
             self._is_troubled = True
-            self._suspicion = f"{self._url} cannot be reached: {reason}"
+            self._suspicion = explain_unreachable(self._url, reason)
             self._judge_suspects()
 
     def give_up(self, now: float, in_flight: Iterable[str]) -> None:
@@ -253,6 +257,8 @@ class FanOut:
             in_flight: those whose posts the driver has abandoned.
             drain: read the remaining pages too, so that everybody is counted.
         """
+        if self._log is not None:
+            self._log.debug("%s ends with %d sent: %s", self._url, self.sent, reason)
         for connection_id in in_flight:
             self._fail(connection_id, reason, None)
         self._judge_suspects()
@@ -309,6 +315,8 @@ class FanOut:
             return
         # Between half and the whole of it, so that those that failed together do not come back together.
         wait = min(backoff * 2 ** (tries.attempts - 1), _LONGEST_BACKOFF) * (0.5 + self._random() / 2)
+        if self._log is not None:
+            self._log.debug("post to %s: %s; attempt %d in %.2f s", connection_id, reason, tries.attempts + 1, wait)
         self._retry_at(now + wait, connection_id)
 
     def _retry_at(self, when: float, connection_id: str) -> None:
@@ -330,6 +338,8 @@ class FanOut:
             self._fail(connection_id, f"the account's requests are throttled (HTTP 429, {tries.throttled} times)", 429)
             return
         self._pace.throttled(now, self._random())
+        if self._log is not None:
+            self._log.debug("the account is throttled: no posts for %.2f s", self._pace.paused_until - now)
         self._return_grant()
         self._retry_at(self._pace.paused_until, connection_id)
 

@@ -1,9 +1,9 @@
 """How fast requests may go out: a token bucket that also learns from throttling. No I/O, no clock."""
 
-from _thread import allocate_lock
 from collections import deque
 from math import inf
 
+from ..forks import make_lock
 from .defaults import DEFAULT_RATE
 
 # AWS lets half a second's requests go at once; the source is in `defaults`.
@@ -28,7 +28,7 @@ class Pace:
     """
 
     def __init__(self, rate: float = DEFAULT_RATE) -> None:
-        self._lock = allocate_lock()
+        self._lock = make_lock()
         self._full_rate = rate
         self._burst = max(1.0, rate * BURST_SECONDS)
         self._tokens = self._burst
@@ -112,7 +112,7 @@ class ThrottleWatch:
         self._latest: deque[tuple[int, str]] = deque(maxlen=self._SAMPLE)
 
     def is_everybody(self, connection_id: str, number: int) -> bool:
-        """Take that this connection was throttled, in the answer of this number; return what it is a sign of."""
+        """Record that a connection was throttled, in the answer of this number; return whether everybody is."""
         self._latest.append((number, connection_id))
         return (
             len(self._latest) == self._SAMPLE

@@ -68,3 +68,11 @@ def explain_refusal(status: int, error: str, url: str) -> str:
         f"{said}; check that the role or user may call execute-api:ManageConnections, that stage and host are right; "
         "from a VPC with an execute-api endpoint and private DNS, only a custom domain name works"
     )
+
+
+def explain_unreachable(url: str, reason: str) -> str:
+    """Return the text of a `RefusedError`: what cannot be reached, why, and what to check."""
+    host = url.partition("://")[2]
+    is_local = host.startswith(("localhost", "127.", "[::1]"))
+    hint = "; is the local gateway running there? `python -m local_gateway` starts one" if is_local else ""
+    return f"{url} cannot be reached: {reason}{hint}"

@@ -72,7 +72,7 @@ class Targets:
         return self._read_page() and self._has_pages and len(self._ready) < count
 
     def drain(self, *, unread: bool) -> Iterator[str]:
-        """Take everybody out, at whatever time they were to come; those on pages that were not read only if wanted.
+        """Remove everybody, at whatever time they were to come; those on pages that were not read only if wanted.
 
         Of those, who is on a page that is not there yet is left for the next call.
         """

@@ -6,13 +6,14 @@ from concurrent.futures import Future
 from typing import Protocol, cast
 
 from ...errors import ClosedError
+from ...forks import make_lock, remake_in_child
 from ...results import BroadcastResult
 from ..engine.engine import Engine
 from ..engine.task import Task
 from ..fan_out import OnOutcome
 from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
-from .threads import Threads
+from .threads import Threads, no_thread
 from .worker import Worker
 
 Pages = Iterable[Sequence[str] | None]
@@ -79,9 +80,6 @@ class Carrier(Protocol):
     def close(self) -> None:
         """Begin no more jobs, and wait for those that are under way."""
 
-    def begin_anew(self) -> None:
-        """Forget the threads: this is a forked child, which has inherited none."""
-
 
 def make_carrier(sender: Sender, threads: Threads) -> Carrier:
     """Return what carries the posts of this sender."""
@@ -98,7 +96,6 @@ class EngineCarrier:
         self.warm = engine.prepare
         self.wake = self._worker.wake
         self.close = self._worker.close
-        self.begin_anew = self._worker.begin
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
         """See `Carrier.prepare`."""
@@ -134,7 +131,8 @@ class ThreadCarrier:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._is_closed = False
-        self.begin_anew()
+        self._begin()
+        remake_in_child(self._begin)
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
         """See `Carrier.prepare`."""
@@ -146,7 +144,10 @@ class ThreadCarrier:
         with self._lock:
             if self._is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise no_thread(error) from error
             self._threads.add(thread)
 
     def warm(self) -> None:
@@ -163,9 +164,9 @@ class ThreadCarrier:
         for thread in threads:
             thread.join()
 
-    def begin_anew(self) -> None:
-        """See `Carrier.begin_anew`."""
-        self._lock = threading.Lock()
+    def _begin(self) -> None:
+        """Begin without a thread: at first, and in a forked child, which has inherited none."""
+        self._lock = make_lock()
         self._threads: set[threading.Thread] = set()
 
     def _run(self, job: Job, when_over: Callable[[], None]) -> None:

@@ -1,11 +1,11 @@
 """The pages of a registry, read ahead in other threads, for a loop that must not wait for them."""
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...errors import ClosedError
+from ...errors import ClosedError, UnavailableError
+from ...forks import make_lock
 
 # One is being sent to while the next is read; more would only fill the memory.
 _PAGES_AHEAD = 2
@@ -30,7 +30,7 @@ class PagesAhead:
         self._pages = pages
         self._submit = submit
         self._when_there = when_there
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._there: deque[Sequence[str]] = deque()
         self._is_reading = False
         self._is_awaited = False
@@ -62,7 +62,7 @@ class PagesAhead:
     def _read_elsewhere(self) -> None:
         try:
             self._submit(self._read_on)
-        except ClosedError as error:
+        except (ClosedError, UnavailableError) as error:
             self._end(error)
 
     def _read_on(self) -> None:

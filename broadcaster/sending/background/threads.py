@@ -1,29 +1,38 @@
 """The threads in which registries are read and written, and whatever else may block, so that no event loop waits."""
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from ...errors import ClosedError
+from ...errors import BroadcasterError, ClosedError, UnavailableError
+from ...forks import make_lock, remake_in_child
 
-# Each call is one page or one write. Not the event loop's own threads: the application may keep those busy for long.
-_MOST = 8
+# Each call is one page or one write, which waits for the registry; so many may be slow before the next one waits.
+# Not the event loop's own threads: the application may keep those busy for long.
+_MOST = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def no_thread(error: RuntimeError) -> BroadcasterError:
+    """Return what to raise when a thread could not be started: the end of the interpreter, or a shortage."""
+    if "shutdown" in str(error):
+        return ClosedError(f"nothing can be sent any more: {error}")
+    return UnavailableError(f"this machine has no thread left ({error}); try again later, or raise its limit")
 
 
 class Threads:
     """A few threads, started when they are needed. Callable from any thread and any event loop."""
 
     def __init__(self) -> None:
-        self.begin()
+        self._begin()
         self._is_closed = False
+        remake_in_child(self._begin)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Begin without any thread: at first, and in a forked child, which has inherited none."""
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._pool: ThreadPoolExecutor | None = None
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
@@ -31,6 +40,7 @@ class Threads:
 
         Raises:
             ClosedError: there are no threads any more, or the interpreter is about to end.
+            UnavailableError: the machine has no thread left.
         """
         with self._lock:
             if self._is_closed:
@@ -40,7 +50,7 @@ class Threads:
             try:
                 return self._pool.submit(function, *args, **kwargs)
             except RuntimeError as error:
-                raise ClosedError(f"nothing can be sent any more: {error}") from error
+                raise no_thread(error) from error
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function in one of the threads and wait for what it returns or raises.

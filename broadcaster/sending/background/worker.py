@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Callable
 
 from ...errors import ClosedError
+from ...forks import remake_in_child
 from ..engine.links import MOST_IDLE_SECONDS
 from ..engine.reactor import Reactor
 from ..engine.task import Task
+from .threads import no_thread
 
 WhenOver = Callable[[], None]
 
@@ -28,10 +30,11 @@ class Worker:
         self._is_closed = False
         self._is_ending = False
         self._reactor: Reactor | None = None
-        self.begin()
+        self._begin()
+        remake_in_child(self._begin)
         _workers.add(self)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Begin without a thread: at first, and in a forked child, which leaves the parent its sockets."""
         reactor, self._reactor = self._reactor, None
         self._condition = threading.Condition()
@@ -45,13 +48,17 @@ class Worker:
 
         Raises:
             ClosedError: the worker was closed.
+            UnavailableError: the machine has no thread left.
         """
         with self._condition:
             if self._is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="broadcaster-worker", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise no_thread(error) from error
                 self._thread = thread
             self._waiting.append((task, when_over))
             self._condition.notify()
@@ -64,7 +71,7 @@ class Worker:
             reactor.wake()
 
     def close(self) -> None:
-        """Take no more tasks, wait for those that are under way, and end the thread. More than once is fine."""
+        """Accept no more tasks, wait for those that are under way, and end the thread. More than once is fine."""
         with self._condition:
             self._is_closed = True
             self._condition.notify()
@@ -128,7 +135,7 @@ class Worker:
 
 
 def _report(running: list[tuple[Task, WhenOver]]) -> None:
-    """Take out the tasks that are over and tell those who wait for them."""
+    """Remove the tasks that are over and tell those who wait for them."""
     over = [each for each in running if each[0].is_over]
     running[:] = [each for each in running if not each[0].is_over]
     for _, when_over in over:

@@ -2,9 +2,11 @@
 
 import socket
 import time
-from _thread import allocate_lock, start_new_thread  # importing threading costs more than a message
+from _thread import start_new_thread  # importing threading costs more than a message
 from collections.abc import Callable
 from math import inf
+
+from ...forks import make_lock
 
 # API Gateway's names have several addresses that change by the minute.
 _FRESH_SECONDS = 60.0
@@ -23,7 +25,7 @@ class Addresses:
         self._port = port
         # As bytes, so that Python does not import its tables of international names (3 ms) for what is plain ASCII.
         self._wire_host = host.encode() if host.isascii() else host
-        self._lock = allocate_lock()
+        self._lock = make_lock()
         self._known: list[Address] = []
         self._known_at = -inf
         self._failed_at: dict[Address, float] = {}
@@ -58,26 +60,31 @@ class Addresses:
             return error
 
     def failed(self, address: Address, now: float) -> int:
-        """Take that this address could not be connected to; return how many others have not failed for a while."""
+        """Record that an address could not be connected to; return how many others have not failed for a while."""
         with self._lock:
             self._failed_at[address] = now
             return sum(now - self._failed_at.get(each, -inf) > _FRESH_SECONDS for each in self._known)
 
     def works(self, address: Address) -> None:
-        """Take that this address could be connected to."""
+        """Record that an address could be connected to."""
         self._failed_at.pop(address, None)
 
     def _look_up(self) -> None:
         if self._host == "localhost" or ":" in self._host or self._host.replace(".", "").isdigit():
             self._resolve()  # no name server is asked, so it does not block
             return
-        self._is_looking = True
-        start_new_thread(self._resolve_aside, ())
+        try:
+            start_new_thread(self._resolve_aside, ())
+        except RuntimeError:  # no thread left on this machine, or none any more in this interpreter
+            self._resolve()
+        else:
+            self._is_looking = True
 
     def _resolve(self) -> None:
         try:
             found = socket.getaddrinfo(self._wire_host, self._port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as reason:  # UnicodeError: a name that cannot be one, such as "a..b"
+            error = reason if isinstance(reason, OSError) else OSError(socket.EAI_NONAME, str(reason))
             self.error = None if self._known else error
             self._known_at = time.monotonic() if self._known else -inf
         else:

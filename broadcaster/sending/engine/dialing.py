@@ -51,14 +51,14 @@ class Dialing:
         self.reason = ""
 
     def opened(self) -> None:
-        """Take that a link has been opened: all is well."""
+        """Record that a link has been opened: all is well."""
         self._failed_rounds = 0
         self._backoff = _FIRST_BACKOFF
         self._final = False
         self.reason = ""
 
     def failed(self, reason: str, began: float, now: float, *, untried: int = 0, is_final: bool = False) -> None:
-        """Take that a link could not be opened.
+        """Record that a link could not be opened.
 
         Args:
             began: when it was tried.

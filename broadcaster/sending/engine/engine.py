@@ -11,19 +11,18 @@ first post was lost; `id` in the envelope lets clients drop the second.
 
 import os
 import time
-import weakref
-from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Sequence
 
 from ...aws.credentials import CredentialSource
 from ...endpoint import Endpoint
-from ...errors import ClosedError
+from ...errors import ClosedError, UnavailableError
+from ...forks import make_lock, remake_in_child
 from ...results import BroadcastResult
 from ..fan_out import OnOutcome
 from ..pace import Pace
 from ..sender import Reply, Settings, to_reply
 from .addresses import Addresses
-from .links import MOST_IDLE_SECONDS
+from .links import MOST_IDLE_SECONDS, describe
 from .reactor import Reactor
 from .signatures import Signatures, TaskSigner
 from .task import Task
@@ -66,11 +65,11 @@ class Engine:
         self._context: ssl.SSLContext | None = None
         self._closed = False
         self._begin()
-        _engines.add(self)
+        remake_in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin without any connection: at first, and in a forked child."""
-        self._lock = allocate_lock()
+        self._lock = make_lock()
         self._kept: list[Reactor] = []
         self._pace = Pace(self._settings.rate)
         self._addresses = Addresses(self._endpoint.host, self._endpoint.port)
@@ -179,7 +178,10 @@ class Engine:
         with self._lock:
             reactor = self._kept.pop() if self._kept else None
         if reactor is None:
-            return self.reactor()
+            try:
+                return self.reactor()
+            except OSError as error:
+                raise UnavailableError(f"no connection can be opened from this machine: {describe(error)}") from error
         try:
             reactor.freshen()
         except BaseException:
@@ -211,26 +213,7 @@ class Engine:
                 self._context = make_context(self._settings.verify)
             return self._context
 
-    def _after_fork_in_child(self) -> None:
-        """Leave the parent its sockets: close our copies of them, and no more."""
-        kept = self._kept
-        self._begin()
-        for reactor in kept:
-            reactor.close()
-
 
 def _random() -> float:
     """Return 0 to 1 by chance; the module `random` costs more to import than the few that are ever needed."""
     return int.from_bytes(os.urandom(4)) / 2**32
-
-
-_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-
-
-def _begin_anew_in_child() -> None:
-    for engine in list(_engines):
-        engine._after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_in_child)

@@ -98,13 +98,12 @@ class Link:
         if not self._is_connected:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
-                raise OSError(error, os.strerror(error))
+                raise OSError(error, error_text(error))
             self._is_connected = True
             if self._context is not None:
                 self.socket = self._context.wrap_socket(
                     self.socket,
-                    # As bytes, so that Python does not import its tables of international names (3 ms).
-                    server_hostname=self._name.encode() if self._name.isascii() else self._name,
+                    server_hostname=_plain_name(self._name, self._context),
                     do_handshake_on_connect=False,
                     session=self._session,
                 )
@@ -145,3 +144,17 @@ class Link:
         self.state = CLOSED
         self.task = None
         self.socket.close()
+
+
+def _plain_name(name: str, context: "ssl.SSLContext") -> str | bytes:
+    """Return the name as bytes where Python then does not import its tables of international names (3 ms).
+
+    Only the interpreter's own sockets take that; those of gevent and eventlet want text.
+    """
+    return name.encode() if name.isascii() and type(context).__module__ == "ssl" else name
+
+
+def error_text(number: int) -> str:
+    """Return the words for an error of a socket; Windows keeps its own elsewhere than `os.strerror` looks."""
+    texts: dict[int, str] = getattr(socket, "errorTab", {})
+    return texts.get(number) or os.strerror(number)

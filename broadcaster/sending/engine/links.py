@@ -1,9 +1,11 @@
 """All links of one loop: opening them, watching them, keeping the free ones, throwing away the dead ones."""
 
+import errno
 import selectors
 import socket
 from collections.abc import Callable
 
+from ...log import DEBUG, listening
 from .addresses import Addresses
 from .dialing import SLOW_OPENING_AFTER, STUCK_AFTER, Dialing, links_to_open
 from .link import CLOSED, IDLE, OPENING, READ, Link
@@ -17,6 +19,7 @@ MOST_IDLE_SECONDS = 50.0
 # A link that was idle for longer may have been closed on the far side without our knowing. Before that it is not looked
 # at, which costs as much as sending; should it be closed all the same, its message goes again on another.
 RECENTLY = 1.0  # seconds
+_MOST_OF_SELECT = 500
 
 
 class Links:
@@ -53,6 +56,8 @@ class Links:
         self._attempts = attempts
         self._when_looked_up = when_looked_up
         self._session: ssl.SSLSession | None = None
+        # Windows watches 512 sockets at most; with more than that it fails for all of them.
+        self._most = _MOST_OF_SELECT if isinstance(self.selector, selectors.SelectSelector) else None
         self._all: set[Link] = set()
         self._idle: list[Link] = []  # the one used last comes first out
         self._dialing = Dialing(attempts)
@@ -70,6 +75,8 @@ class Links:
         opening = [link for link in self._all if link.state == OPENING]
         slow_opening = sum(now - link.since > SLOW_OPENING_AFTER for link in opening)
         stuck = sum(link.task is not None and now - link.since > STUCK_AFTER for link in self._all)
+        if self._most is not None:
+            room = min(room, self._most)
         wanted = links_to_open(
             waiting=waiting,
             moving=len(self._all) - slow_opening - stuck,
@@ -90,6 +97,8 @@ class Links:
         self.wait_for(link, events or READ)
         if events:
             return False
+        if (log := listening(DEBUG)) is not None:
+            log.debug("connected to %s at %s", self._name, link.address[1])
         self._dialing.opened()
         self._addresses.works(link.address)
         return True
@@ -98,6 +107,8 @@ class Links:
         """Give up a link that is being opened."""
         untried = self._addresses.failed(link.address, now)
         reason, is_final = describe(error), False
+        if (log := listening(DEBUG)) is not None:
+            log.debug("no connection to %s at %s: %s", self._name, link.address[1], reason)
         if self._context is not None:
             from ...tls import is_untrusted
 
@@ -108,7 +119,7 @@ class Links:
         self.close(link)
 
     def begin(self) -> None:
-        """Take that somebody new wants to send: what could not be reached last time may be reached now."""
+        """Forget that there was no hope, for somebody new who wants to send: it may be reached now."""
         if not self._all:
             self._dialing = Dialing(self._attempts)
 
@@ -173,7 +184,7 @@ class Links:
         self._idle.append(link)
 
     def has_answered(self, link: Link) -> None:
-        """Take the first answer of a link: its TLS session is established and resumes in others."""
+        """Record the first answer of a link: its TLS session is established and resumes in others."""
         link.is_kept = True
         self._session = link.session
 
@@ -244,4 +255,6 @@ def describe(error: Exception) -> str:
     """Return an error's own words on one line, without its number."""
     untrusted = getattr(error, "verify_message", "")
     text = untrusted or getattr(error, "strerror", "") or str(error) or type(error).__name__
+    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
+        text += "; this process has no file descriptor left: raise its limit (ulimit -n)"
     return " ".join(f"{'its certificate is not trusted: ' if untrusted else ''}{text}".split())[:200]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 
+from ...forks import remake_in_child
 from ...http1 import ProtocolError
 from .addresses import Addresses
 from .dialing import MESSAGES_PER_LINK
@@ -68,6 +69,7 @@ class Reactor:
         self._awake.setblocking(False)
         self._waker.setblocking(False)
         self._links.selector.register(self._awake, READ, None)
+        remake_in_child(self.close)  # our copies of its sockets; the parent's stay open
 
     # For the engine
 
@@ -92,7 +94,15 @@ class Reactor:
             if not self._tasks:
                 return
             before = self._monotonic()
-        events = self._select(max(0.0, self._look_at - before))
+        self._serve(max(0.0, self._look_at - before))
+        if before >= self._judge_slow_at:
+            # By the time before the selector was asked: an answer that has arrived meanwhile is never called late,
+            # even if something (the registry, say) has held up this loop.
+            self._give_up_slow(before)
+
+    def _serve(self, wait: float) -> None:
+        """Wait so long until a socket is ready, and serve all that are."""
+        events = self._select(wait)
         now = self._monotonic()
         for key, mask in events:
             link: Link | None = key.data
@@ -102,10 +112,6 @@ class Reactor:
                 self._receive(link, now)
             else:
                 self._advance(link, mask, now)
-        if before >= self._judge_slow_at:
-            # By the time before the selector was asked: an answer that has arrived meanwhile is never called late,
-            # even if something (the registry, say) has held up this loop.
-            self._give_up_slow(before)
 
     def wake(self) -> None:
         """Make a `step` that is waiting look around. Callable from any thread."""
@@ -302,6 +308,11 @@ class Reactor:
         if fan_out.read_ahead(self._concurrency * MESSAGES_PER_LINK):
             self._look_at = now  # go on reading, but not before answers have been looked at
         if not fan_out.is_done:
+            if now >= fan_out.deadline:
+                # Answers before the clock: they may lie in the sockets if this process was stopped for a while.
+                self._serve(0.0)
+                if task.is_over:
+                    return
             if now >= fan_out.deadline or task.wants_to_stop():
                 if not task.has_had_links and (reason := self._links.why_not_open):
                     fan_out.cannot_connect(reason)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ...http1 import Answer
+from ...log import DEBUG, listening
 from ..fan_out import FanOut, OnOutcome
 from ..pace import Pace
 from ..sender import Settings
@@ -71,6 +72,7 @@ class Task:
             random=random,
             renew=signer.renew,
             on_outcome=on_outcome,
+            log=listening(DEBUG),
         )
         self.signer = signer
         self.method = method
