@@ -17,8 +17,11 @@ from .default import (
     broadcast_admin_event,
     close_broadcaster,
     disconnect_connection,
+    flush,
     get_connection,
     init_broadcaster,
+    publish,
+    publisher_stats,
     register_connection,
     send_to_connection,
     unregister_connection,
@@ -36,7 +39,7 @@ from .errors import (
 from .registries import Registry
 from .registries.memory import MemoryRegistry
 from .replies import ConnectionInfo
-from .results import BroadcastResult, Failure
+from .results import BroadcastResult, Failure, PublisherStats
 from .sync import Broadcaster
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "InvalidArgumentError",
     "MemoryRegistry",
     "MessageError",
+    "PublisherStats",
     "RefusedError",
     "Registry",
     "RegistryError",
@@ -59,8 +63,11 @@ __all__ = [
     "broadcast_admin_event",
     "close_broadcaster",
     "disconnect_connection",
+    "flush",
     "get_connection",
     "init_broadcaster",
+    "publish",
+    "publisher_stats",
     "register_connection",
     "send_to_connection",
     "unregister_connection",

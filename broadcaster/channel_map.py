@@ -1,16 +1,18 @@
 """Settings by channel: by its whole name, or by what it begins with."""
 
 from collections.abc import Mapping
-from typing import Generic, TypeVar
 
 from .channels import check_channel
 from .errors import ConfigurationError, InvalidArgumentError
 
-_Value = TypeVar("_Value")
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
 _MOST_KEPT = 10_000
 
 
-class ChannelMap(Generic[_Value]):
+class ChannelMap:
     """Looks up the value for a channel: that of its name, else that of the longest prefix, like `logs*`, that fits.
 
     Args:
@@ -21,9 +23,9 @@ class ChannelMap(Generic[_Value]):
         ConfigurationError: a key is neither.
     """
 
-    def __init__(self, name: str, values: Mapping[str, _Value]) -> None:
-        self._values: dict[str, _Value] = {}
-        self._prefixes: list[tuple[str, _Value]] = []
+    def __init__(self, name: str, values: "Mapping[str, Any]") -> None:
+        self._values: dict[str, Any] = {}
+        self._prefixes: list[tuple[str, Any]] = []
         for key, value in values.items():
             prefix = key[:-1] if isinstance(key, str) and key.endswith("*") else None
             try:
@@ -37,9 +39,9 @@ class ChannelMap(Generic[_Value]):
             else:
                 self._prefixes.append((prefix, value))
         self._prefixes.sort(key=lambda each: -len(each[0]))
-        self._found: dict[str, _Value | None] = {}
+        self._found: dict[str, Any] = {}
 
-    def get(self, channel: str) -> _Value | None:
+    def get(self, channel: str) -> "Any":
         """Return the channel's value, or None if no key is for it. Looked up once for each channel."""
         if channel in self._values:
             return self._values[channel]

@@ -6,7 +6,7 @@ from .errors import ConfigurationError
 from .face import takes_the_arguments_of
 from .forks import make_lock, remake_in_child
 from .replies import ConnectionInfo
-from .results import BroadcastResult
+from .results import BroadcastResult, PublisherStats
 from .sync import Broadcaster
 
 _default: Broadcaster | None = None
@@ -60,6 +60,21 @@ def broadcast(channel: str, event: str, data: object) -> BroadcastResult:
 def broadcast_admin_event(data: object) -> BroadcastResult:
     """Send `data` as event `admin_event` on channel `admin`; see `Broadcaster.broadcast`."""
     return _current().broadcast_admin_event(data)
+
+
+def publish(channel: str, event: str, data: object, *, latest: str | None = None) -> None:
+    """Let an event be sent soon to everybody who listens to `channel`; return at once. See `Broadcaster.publish`."""
+    _current().publish(channel, event, data, latest=latest)
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Send what was published and waits; return whether all of it is out. See `Broadcaster.flush`."""
+    return _current().flush(timeout)
+
+
+def publisher_stats() -> PublisherStats:
+    """Return what became of the events that were published; see `Broadcaster.publisher_stats`."""
+    return _current().publisher_stats()
 
 
 def send_to_connection(connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:

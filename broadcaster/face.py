@@ -1,19 +1,23 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from .channels import MAX_CHANNELS, check_channel
 from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError
+from .forks import make_lock
 from .listeners import Listeners
 from .log import DEBUG, INFO, WARNING, listening, logger
+from .messages import MessageEncoder
 from .registries import Registry
-from .results import BroadcastResult
+from .results import BroadcastResult, PublisherStats
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar
+
+    from .publishing.publisher import Publisher
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 # Whoever waits for a broadcast also waits for this.
 _REMOVAL_SECONDS = 1.0
 _REMOVED_AT_ONCE = 100  # connection ids
+
+# In which `close` still sends what was published.
+CLOSE_SECONDS = 2.0
 
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
@@ -56,9 +63,15 @@ class Face:
         rate: float | None = None,
         verify: bool | str = True,
         max_channels: int | None = None,
+        window: float | Mapping[str, float] | None = None,
+        queue: int | None = None,
+        max_age: float | None = None,
+        strict: bool = False,
+        encoder: "Callable[[Any], Any] | None" = None,
     ) -> None:
         # Here and not above: `import broadcaster` is to cost little also where nothing is ever sent.
         from .endpoint import resolve_endpoint, scope_of
+        from .publishing.settings import check_publishing
         from .registries.choose import make_registry
         from .sending.choose import make_sender
         from .subscription_secret import SubscriptionSecret
@@ -80,6 +93,10 @@ class Face:
             max_channels=MAX_CHANNELS if max_channels is None else max_channels,
         )
         self._secret = SubscriptionSecret(secret)
+        self._messages = MessageEncoder(encoder)
+        self._publishing = check_publishing(window=window, queue=queue, max_age=max_age, strict=strict, timeout=timeout)
+        self._publisher: Publisher | None = None
+        self._publisher_lock = make_lock()
         self._is_closed = False
         self._set_up()
 
@@ -131,6 +148,55 @@ class Face:
             listeners.error.result = result
             raise listeners.error
         return result
+
+    def publish(self, channel: str, event: str, data: object, *, latest: str | None = None) -> None:
+        """Let an event be sent soon to everybody who listens to `channel`; return at once.
+
+        `data` is encoded before this returns, and may be changed afterwards; it is what `broadcast` takes. A thread of
+        this process sends: the first event on a quiet channel at once, what follows within the channel's `window`
+        together, in one message of up to 32 KB, the unit that API Gateway bills. Events of a channel arrive in the
+        order in which they were published in this process. A slow connection delays nobody else. While the registry,
+        API Gateway or the credentials cannot be used, events wait, and what has waited for `max_age` is dropped.
+
+        What is lost, and what is wrong with an event, is counted in `publisher_stats` and logged once, not raised; with
+        `strict=True` what is wrong with it is raised. On AWS Lambda, which freezes the process between invocations,
+        this sends before it returns, for `timeout` seconds at most.
+
+        Safe in any thread, in a signal handler, in `__del__` and after `fork`. Costs a few microseconds, and a message
+        for each window and connection, however many events there are.
+
+        Args:
+            latest: a key: of the events of the channel that still wait with the same one, only the newest is sent.
+
+        Raises:
+            InvalidArgumentError: with `strict=True`: the channel, the event or `latest` is malformed.
+            MessageError: with `strict=True`: `data` is not JSON, or too large.
+            ClosedError: with `strict=True`: this broadcaster was closed.
+        """
+        self._publisher_or_new().publish(channel, event, data, latest=latest)
+
+    def publisher_stats(self) -> PublisherStats:
+        """Return what became of the events that this process published: counts, which never go down but for `queued`.
+
+        Each event is counted once: as queued, sent (`events`), `unwatched`, `superseded` or, by reason, `dropped`.
+        """
+        return self._publisher_or_new().stats()
+
+    def _publisher_or_new(self) -> "Publisher":
+        if self._publisher is None:
+            from .publishing.publisher import Publisher
+
+            with self._publisher_lock:
+                if self._publisher is None:
+                    self._publisher = Publisher(
+                        messages=self._messages,
+                        sender=self._sender,
+                        pages=self._registry.pages,
+                        remove_stale=self._remove_stale,
+                        settings=self._publishing,
+                    )
+                    self._publisher.is_closed = self._is_closed
+        return self._publisher
 
     def _check_open(self) -> None:
         if self._is_closed:

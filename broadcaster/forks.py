@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _remakers: "dict[int, ReferenceType[Any]]" = {}
 _numbers = count()
+_process = os.getpid()
 
 
 def remake_in_child(begin: Callable[[], None]) -> None:
@@ -33,7 +34,15 @@ def remake_in_child(begin: Callable[[], None]) -> None:
     _remakers[number] = WeakMethod(begin, forget) if hasattr(begin, "__self__") else ref(begin, forget)
 
 
+def notice_fork() -> None:
+    """Look whether this is a forked child after all: not every fork runs Python's hooks, uWSGI's in C may not."""
+    if os.getpid() != _process:
+        _remake_all()
+
+
 def _remake_all() -> None:
+    global _process
+    _process = os.getpid()
     # All of them are held first: what one lets go of may be another's, and has to be closed before it vanishes.
     for begin in [reference() for reference in list(_remakers.values())]:
         if begin is not None:

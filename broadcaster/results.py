@@ -1,4 +1,4 @@
-"""What became of a broadcast."""
+"""What became of a broadcast, and of what was published."""
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
@@ -14,6 +14,32 @@ class Failure(NamedTuple):
     connection_id: str
     reason: str
     status: int | None = None  # of the last HTTP answer, if there was one
+
+
+class PublisherStats(NamedTuple):
+    """The counts of a publisher since its process began.
+
+    Every event that was published is counted once: it is queued, sent to everybody who listened, unwatched, superseded
+    or dropped.
+
+    Attributes:
+        queued: events that wait, or are under way.
+        events: events that were sent to everybody who listened and was still there.
+        messages: posts that API Gateway accepted, one for each message and connection.
+        bytes: of these posts.
+        dropped: events that somebody who listened did not receive, by the first reason: `overflow`, `expired`,
+            `invalid`, `refused`, `closed`.
+        unwatched: events on channels that nobody listened to.
+        superseded: events in whose place a newer one of the same `latest` was sent.
+    """
+
+    queued: int
+    events: int
+    messages: int
+    bytes: int
+    dropped: dict[str, int]
+    unwatched: int
+    superseded: int
 
 
 class BroadcastResult(dict[str, int]):

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Collection
 
 from .connections import check_connection_id
-from .face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_single
+from .face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_single
 from .log import logger
-from .messages import encode
 from .replies import ConnectionInfo, is_there, read_info
 from .results import BroadcastResult
 
@@ -36,6 +35,12 @@ class Broadcaster(Face):
         rate: requests per second over all broadcasts; by default just under AWS's quota.
         verify: whether to check the server's certificate, or the path of a CA bundle to check it with.
         max_channels: channels that one connection may be registered for at most; 100 by default.
+        window: of `publish`: seconds for which the events of a channel wait for others, to share a message; 0.1 by
+            default. A mapping gives them by channel, or by prefix: `{"logs*": 1.0, "*": 0.1}`. 0 sends each alone.
+        queue: of `publish`: events that wait at most, 10,000 by default, and 32 MB of them.
+        max_age: of `publish`: seconds after which an event that was not sent is dropped, 30 by default.
+        strict: of `publish`: whether what is wrong with an event is raised; for tests and development.
+        encoder: gets what JSON does not know and returns what to write instead, as the `default` of `json.dumps`.
 
     Raises:
         ConfigurationError: a setting is missing or malformed.
@@ -104,7 +109,7 @@ class Broadcaster(Face):
         """
         self._check_open()
         self._warn_in_event_loop()
-        body = encode(channel, event, data)
+        body = self._messages.message(channel, event, data)
         listeners = self._read_listeners(channel)
         if listeners.is_empty:  # the usual case
             return self._conclude(channel, event, listeners, BroadcastResult())
@@ -136,7 +141,7 @@ class Broadcaster(Face):
         self._check_open()
         check_connection_id(connection_id)
         self._warn_in_event_loop()
-        body = encode(channel, event, data)
+        body = self._messages.message(channel, event, data)
         result = self._sender.broadcast([[connection_id]], body, on_stale=self._remove_stale)
         log_single(channel, event, connection_id, result)
         return result
@@ -196,8 +201,24 @@ class Broadcaster(Face):
                 "has answered; use broadcaster.aio there: the same names, to be awaited"
             )
 
-    def close(self) -> None:
-        """Close what this broadcaster opened; more than once is fine."""
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Send what was published and waits, and return whether all of it is out.
+
+        What waits for its window does not wait any longer.
+
+        Args:
+            timeout: seconds to wait at most. What is not out by then is still sent.
+        """
+        return self._publisher is None or self._publisher.flush(timeout)
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Close what this broadcaster opened; more than once is fine.
+
+        Args:
+            timeout: seconds in which what was published and waits is sent; what is left then is dropped and logged.
+        """
+        if self._publisher is not None:
+            self._publisher.close(timeout)
         self._is_closed = True
         self._close_all()
 

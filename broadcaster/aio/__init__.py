@@ -49,7 +49,7 @@ from ..errors import (
 from ..registries import Registry
 from ..registries.memory import MemoryRegistry
 from ..replies import ConnectionInfo
-from ..results import BroadcastResult, Failure
+from ..results import BroadcastResult, Failure, PublisherStats
 from .broadcaster import AsyncBroadcaster
 from .default import (
     authorize_subscription,
@@ -57,8 +57,11 @@ from .default import (
     broadcast_admin_event,
     close_broadcaster,
     disconnect_connection,
+    flush,
     get_connection,
     init_broadcaster,
+    publish,
+    publisher_stats,
     register_connection,
     send_to_connection,
     unregister_connection,
@@ -75,6 +78,7 @@ __all__ = [
     "InvalidArgumentError",
     "MemoryRegistry",
     "MessageError",
+    "PublisherStats",
     "RefusedError",
     "Registry",
     "RegistryError",
@@ -84,8 +88,11 @@ __all__ = [
     "broadcast_admin_event",
     "close_broadcaster",
     "disconnect_connection",
+    "flush",
     "get_connection",
     "init_broadcaster",
+    "publish",
+    "publisher_stats",
     "register_connection",
     "send_to_connection",
     "unregister_connection",

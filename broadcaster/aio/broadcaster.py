@@ -2,17 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from ..connections import check_connection_id
 from ..errors import ClosedError
-from ..face import ADMIN_CHANNEL, ADMIN_EVENT, Face, log_result, log_single
+from ..face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_result, log_single
 from ..forks import make_lock, remake_in_child
 from ..listeners import Listeners
-from ..messages import encode
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.background.carriers import Job, Pages, make_carrier
@@ -73,7 +73,7 @@ class AsyncBroadcaster(Face):
                 tells what had been sent by then, as do a note on it and the line in the log; see the module.
         """
         self._check_open()
-        body = encode(channel, event, data)
+        body = self._messages.message(channel, event, data)
         job: Job | None = None
         result = BroadcastResult()
         try:
@@ -98,7 +98,7 @@ class AsyncBroadcaster(Face):
         """
         self._check_open()
         check_connection_id(connection_id)
-        body = encode(channel, event, data)
+        body = self._messages.message(channel, event, data)
         job: Job | None = None
         try:
             pages = await self._threads.call(self._carrier.prepare, [[connection_id]])
@@ -132,22 +132,41 @@ class AsyncBroadcaster(Face):
         await self._forget_gone(connection_id)
         return None
 
-    async def close(self) -> None:
+    async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - as in the synchronous face
+        """Send what was published and waits, and return whether all of it is out.
+
+        See `Broadcaster.flush`.
+        """
+        if self._publisher is None:
+            return True
+        out = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._publisher.when_out(partial(_call_in, loop, out.set))
+        try:
+            await asyncio.wait_for(out.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self, timeout: float = CLOSE_SECONDS) -> None:  # noqa: ASYNC109 - as in the synchronous face
         """Close what this broadcaster opened; more than once is fine.
+
+        What was published is sent as `Broadcaster.close` says.
 
         Broadcasts that are under way go on to their end, which this waits for. When the caller is cancelled the closing
         goes on without it.
         """
-        await asyncio.shield(asyncio.wrap_future(self._begin_closing()))
+        await asyncio.shield(asyncio.wrap_future(self._begin_closing(timeout)))
 
-    def _begin_closing(self) -> "Future[None]":
+    def _begin_closing(self, timeout: float = CLOSE_SECONDS) -> "Future[None]":
         """Close without waiting; the future tells when it is done. Callable without an event loop."""
         with self._closing:
             if not self._is_closed:
                 try:
-                    threading.Thread(target=self._close_now, name="broadcaster-closing", daemon=True).start()
+                    closing = partial(self._close_now, timeout)
+                    threading.Thread(target=closing, name="broadcaster-closing", daemon=True).start()
                 except RuntimeError:  # no thread left on this machine, or none any more in this interpreter
-                    self._close_now()
+                    self._close_now(timeout)
                 self._is_closed = True
             return self._closed
 
@@ -204,8 +223,10 @@ class AsyncBroadcaster(Face):
             # Not cancelled with us, so that connections that are gone leave the registry all the same.
             await asyncio.shield(asyncio.wrap_future(removal))
 
-    def _close_now(self) -> None:
+    def _close_now(self, timeout: float) -> None:
         try:
+            if self._publisher is not None:
+                self._publisher.close(timeout)
             self._carrier.close()
             self._threads.close()
             self._close_all()
@@ -222,6 +243,11 @@ class AsyncBroadcaster(Face):
         self._begin_anew()
         if self._is_closed:
             self._closed.set_result(None)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop was closed meanwhile
+        loop.call_soon_threadsafe(call)
 
 
 def _result_of(job: Job) -> BroadcastResult:

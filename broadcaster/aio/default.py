@@ -6,7 +6,7 @@ from ..errors import ConfigurationError
 from ..face import takes_the_arguments_of
 from ..forks import make_lock, remake_in_child
 from ..replies import ConnectionInfo
-from ..results import BroadcastResult
+from ..results import BroadcastResult, PublisherStats
 from .broadcaster import AsyncBroadcaster
 
 _default: AsyncBroadcaster | None = None
@@ -63,6 +63,24 @@ async def broadcast(channel: str, event: str, data: object) -> BroadcastResult:
 async def broadcast_admin_event(data: object) -> BroadcastResult:
     """Send `data` as event `admin_event` on channel `admin`; see `AsyncBroadcaster.broadcast`."""
     return await _current().broadcast_admin_event(data)
+
+
+def publish(channel: str, event: str, data: object, *, latest: str | None = None) -> None:
+    """Let an event be sent soon to everybody who listens to `channel`; return at once.
+
+    See `AsyncBroadcaster.publish`.
+    """
+    _current().publish(channel, event, data, latest=latest)
+
+
+async def flush(timeout: float = 5.0) -> bool:  # noqa: ASYNC109
+    """Send what was published and waits; return whether all of it is out. See `AsyncBroadcaster.flush`."""
+    return await _current().flush(timeout)
+
+
+def publisher_stats() -> PublisherStats:
+    """Return what became of the events that were published; see `AsyncBroadcaster.publisher_stats`."""
+    return _current().publisher_stats()
 
 
 async def send_to_connection(connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:

@@ -94,10 +94,6 @@ class Courier:
         self._is_stopped = True
         self._mailbox.ring()
 
-    def begin_anew(self) -> None:
-        """Close the copies of sockets that a forked child has of its parent's; it has none of the threads."""
-        self._carrier.begin_anew()
-
     def close(self) -> None:
         """End the carrier's threads, in the thread, after `run`. What is under way is dropped, as closed.
 

@@ -1,7 +1,8 @@
 """What became of the events that were published. No I/O, no lock: who owns it sees to that."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from ..results import PublisherStats
 
 # Why an event reached nobody, or not everybody who listened.
 OVERFLOW = "overflow"  # too much was waiting, in all or for one connection
@@ -11,32 +12,6 @@ REFUSED = "refused"  # API Gateway refuses this message
 CLOSED = "closed"  # the broadcaster was closed, or the process ended, before it was sent
 
 _REASONS = (OVERFLOW, EXPIRED, INVALID, REFUSED, CLOSED)
-
-
-class PublisherStats(NamedTuple):
-    """The counts of a publisher since its process began.
-
-    Every event that was published is counted once: it is queued, sent to everybody who listened, unwatched, superseded
-    or dropped.
-
-    Attributes:
-        queued: events that wait, or are under way.
-        events: events that were sent to everybody who listened and was still there.
-        messages: posts that API Gateway accepted, one for each message and connection.
-        bytes: of these posts.
-        dropped: events that somebody who listened did not receive, by the first reason: `overflow`, `expired`,
-            `invalid`, `refused`, `closed`.
-        unwatched: events on channels that nobody listened to.
-        superseded: events in whose place a newer one of the same `latest` was sent.
-    """
-
-    queued: int
-    events: int
-    messages: int
-    bytes: int
-    dropped: dict[str, int]
-    unwatched: int
-    superseded: int
 
 
 class Event:

@@ -26,7 +26,7 @@ class Mailbox:
     def __init__(self, backlog: Backlog, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._backlog = backlog
         self._clock = clock
-        self._inbox: deque[tuple[str, bytes, str | None]] = deque()
+        self._inbox: deque[tuple[str, bytes | None, str | None]] = deque()
         self._lock = allocate_lock()
         self._bell = allocate_lock()  # locked while nobody has rung
         self._bell.acquire()
@@ -37,6 +37,11 @@ class Mailbox:
     def put(self, channel: str, body: bytes, latest: str | None) -> None:
         """Leave an event. Does not wait."""
         self._inbox.append((channel, body, latest))
+        self._sort()
+
+    def refuse(self, reason: str) -> None:
+        """Count something that is no event. Does not wait."""
+        self._inbox.append((reason, None, None))
         self._sort()
 
     @contextmanager
@@ -97,7 +102,11 @@ class Mailbox:
             return
         now = self._clock()
         while self._inbox:
-            due = self._backlog.add(*self._inbox.popleft(), now)
+            channel, body, latest = self._inbox.popleft()
+            if body is None:
+                self.ledger.refuse(channel)  # which is a reason here
+                continue
+            due = self._backlog.add(channel, body, latest, now)
             if due < self._sleeps_until:
                 self._sleeps_until = -inf
                 self.ring()

@@ -11,14 +11,16 @@ from threading import Event as Signal
 
 from ..channels import check_channel
 from ..errors import ClosedError, InvalidArgumentError, MessageError
+from ..forks import notice_fork, remake_in_child
 from ..log import logger
 from ..messages import MAX_MESSAGE_BYTES, MessageEncoder
+from ..results import PublisherStats
 from ..sending.background.carriers import make_carrier
 from ..sending.background.threads import Threads
 from ..sending.sender import Sender
 from .backlog import Backlog
 from .courier import Courier
-from .ledger import CLOSED, INVALID, Ledger, PublisherStats
+from .ledger import CLOSED, INVALID, Ledger
 from .mailbox import Mailbox
 from .settings import MOST_BYTES, PublishingSettings
 
@@ -37,7 +39,9 @@ class Publisher:
     Args:
         pages: yields who listens to a channel; may block.
         remove_stale: forgets connections that are gone; may block.
-        timeout: seconds that `publish` may take on AWS Lambda, where it sends before it returns.
+
+    Attributes:
+        is_closed: whether events are refused.
     """
 
     def __init__(
@@ -48,7 +52,6 @@ class Publisher:
         pages: Callable[[str], Iterator[list[str]]],
         remove_stale: Callable[[list[str]], None],
         settings: PublishingSettings,
-        timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._messages = messages
@@ -56,19 +59,17 @@ class Publisher:
         self._pages = pages
         self._remove_stale = remove_stale
         self._settings = settings
-        self._timeout = timeout
         self._clock = clock
         # A process of Lambda is frozen between events: a thread that sends later would do so days later, or never.
         self._sends_at_once = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
-        self._is_closed = False
-        self._courier: Courier | None = None
+        self.is_closed = False
         self._begin()
+        remake_in_child(self._begin)
         _publishers.add(self)
 
     def _begin(self) -> None:
         """Begin with nothing waiting: at first, and in a forked child."""
-        before, self._courier = self._courier, None
-        self._process = os.getpid()
+        self._courier: Courier | None = None
         ledger = Ledger()
         backlog = Backlog(
             self._settings.window,
@@ -82,16 +83,13 @@ class Publisher:
         self._start_at = self._clock()
         self._sites: set[tuple[str, str, int]] = set()
         self._has_ended = Signal()
-        if before is not None:
-            before.begin_anew()
         _register_exit()
 
     def publish(self, channel: str, event: str, data: object, *, latest: str | None = None) -> None:
         """See `Broadcaster.publish`."""
-        if self._process != os.getpid():  # a fork, also one that did not run Python's hooks, as uWSGI's
-            self._begin()
+        notice_fork()
         try:
-            if self._is_closed:
+            if self.is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
             check_channel(channel)
             if latest is not None and not isinstance(latest, str):
@@ -112,7 +110,7 @@ class Publisher:
         if self._courier is None:
             self._start()
         if self._sends_at_once:
-            self.flush(self._timeout)
+            self.flush(self._settings.timeout)
 
     def flush(self, timeout: float) -> bool:
         """See `Broadcaster.flush`."""
@@ -122,27 +120,25 @@ class Publisher:
 
     def when_out(self, call: Callable[[], None]) -> None:
         """Send what waits now, and call `call`, in some thread, when all of it has ended."""
-        if self._process != os.getpid():
-            self._begin()
+        notice_fork()
         self._mailbox.when_out(call)
         if self._courier is None and self._mailbox.ledger.queued:
             self._start()
 
     def stats(self) -> PublisherStats:
         """See `Broadcaster.publisher_stats`."""
-        if self._process != os.getpid():
-            self._begin()
+        notice_fork()
         with self._mailbox.open():
             return self._mailbox.ledger.stats()
 
     def close(self, timeout: float) -> None:
         """Send what waits, for at most so many seconds; what is left then is dropped, with one line to the log."""
-        if self._is_closed or self._process != os.getpid():
-            self._is_closed = True
+        notice_fork()
+        if self.is_closed:
             return
         end = self._clock() + timeout
         is_out = self.flush(timeout)
-        self._is_closed = True
+        self.is_closed = True
         left = self._mailbox.ledger.queued
         courier = self._courier
         if courier is not None:
@@ -190,7 +186,7 @@ class Publisher:
             self._courier = None
             self._has_ended.set()
         with self._mailbox.open():
-            is_late = self._mailbox.ledger.queued and not self._is_closed
+            is_late = self._mailbox.ledger.queued and not self.is_closed
         if is_late:  # something was published while this thread was ending
             self._start()
 
@@ -198,8 +194,7 @@ class Publisher:
 
     def _refuse(self, error: Exception) -> None:
         """Count what is no event, and log it once for each kind of mistake and place that makes it."""
-        with self._mailbox.open():
-            self._mailbox.ledger.refuse(CLOSED if isinstance(error, ClosedError) else INVALID)
+        self._mailbox.refuse(CLOSED if isinstance(error, ClosedError) else INVALID)
         file, line = _call_site()
         site = type(error).__name__, file, line
         if site not in self._sites and len(self._sites) < _MOST_SITES:

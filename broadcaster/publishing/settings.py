@@ -1,10 +1,16 @@
 """The settings of publishing, checked and with their defaults filled in."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from ..channel_map import ChannelMap
 from ..errors import ConfigurationError
+from ..sending.defaults import DEFAULT_TIMEOUT
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from ..named_tuple import NamedTuple
 
 DEFAULT_WINDOW = 0.1  # seconds
 DEFAULT_QUEUE = 10_000  # events
@@ -20,12 +26,14 @@ class PublishingSettings(NamedTuple):
         queue: events that wait at most.
         max_age: seconds after which an event that was not sent is dropped.
         strict: whether what is wrong with an event is raised, and not only counted and logged.
+        timeout: seconds that `publish` takes at most on AWS Lambda, where it sends before it returns.
     """
 
     window: Callable[[str], float]
     queue: int = DEFAULT_QUEUE
     max_age: float = DEFAULT_MAX_AGE
     strict: bool = False
+    timeout: float = DEFAULT_TIMEOUT
 
 
 def check_publishing(
@@ -34,6 +42,7 @@ def check_publishing(
     queue: int | None = None,
     max_age: float | None = None,
     strict: bool = False,
+    timeout: float | None = None,
 ) -> PublishingSettings:
     """Return the settings.
 
@@ -57,7 +66,7 @@ def check_publishing(
         found = windows.get(channel)
         return DEFAULT_WINDOW if found is None else found
 
-    return PublishingSettings(window_of, queue, max_age, bool(strict))
+    return PublishingSettings(window_of, queue, max_age, bool(strict), DEFAULT_TIMEOUT if timeout is None else timeout)
 
 
 def _is_number(value: object) -> bool:
