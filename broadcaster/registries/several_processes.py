@@ -35,9 +35,11 @@ def sibling_sign(folder: str = "/proc") -> str | None:
     where `/proc` may not be read, there is no such sign. Costs a few small reads.
     """
     parent, me = os.getppid(), os.getpid()
-    if parent <= 1 or not sys.platform.startswith("linux"):
-        return None  # children of init have nothing to do with each other
+    if not sys.platform.startswith("linux"):
+        return None
     try:
+        if parent == 1 and not _is_server(_read(f"{folder}/1/cmdline")):
+            return None  # children of init have nothing to do with each other; a container's first process is no init
         children = _read(f"{folder}/{parent}/task/{parent}/children").split()
         mine = _kind(_read(f"{folder}/{me}/cmdline"))
     except OSError:
@@ -96,6 +98,13 @@ def _server_in(argv: Sequence[str]) -> str | None:
         name = os.path.split(folder)[1]
     name = name.removesuffix(".exe").removesuffix(".py")
     return name if name in _SERVERS else None
+
+
+def _is_server(command: str) -> bool:
+    """Return whether a process looks like a server of Python's, or like Python itself."""
+    # gunicorn may call itself "gunicorn: master [app:app]".
+    names = [os.path.split(word)[1].partition(":")[0] for word in command.split("\0")]
+    return names[0].startswith(("python", "pypy")) or any(name in _SERVERS for name in names[:3])
 
 
 def _kind(command: str) -> str:

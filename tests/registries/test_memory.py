@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -130,7 +131,21 @@ def test_forks_in_the_middle_of_registrations_leave_both_sides_whole(run):
     assert printed == ["20", "0"]
 
 
-def test_a_worker_of_gunicorn_warns_however_the_number_was_configured(tmp_path):
+@pytest.fixture(params=["below another process", "process 1 of a container"])
+def gunicorn(request):
+    """The command that starts gunicorn, in a namespace of its own where processes are counted from 1 too."""
+    command = [sys.executable, "-m", "gunicorn"]
+    if request.param.startswith("below"):
+        return command
+    as_first = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if shutil.which("unshare") is None or subprocess.run([*as_first, "true"], capture_output=True).returncode:
+        as_first[1:1] = ["--user", "--map-root-user"]
+        if shutil.which("unshare") is None or subprocess.run([*as_first, "true"], capture_output=True).returncode:
+            pytest.skip("this machine lets nobody make a PID namespace")
+    return [*as_first, *command]
+
+
+def test_a_worker_of_gunicorn_warns_however_the_number_was_configured(tmp_path, gunicorn):
     (tmp_path / "app.py").write_text(
         textwrap.dedent("""
             from broadcaster import MemoryRegistry
@@ -152,16 +167,15 @@ def test_a_worker_of_gunicorn_warns_however_the_number_was_configured(tmp_path):
         """)
     )
     environ = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "app:app"], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
-    )
+    server = subprocess.Popen([*gunicorn, "app:app"], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
     try:
         seen = _read_until(server.stderr, "Booting worker", times=2)
         port = int(seen.partition("ready on ")[2].split()[0])
         _get(port)
         warning = _read_until(server.stderr, "side by side")
     finally:
-        server.terminate()
+        # unshare does not end at a polite signal, and takes its namespace with it at the other.
+        server.kill() if gunicorn[0] == "unshare" else server.terminate()
         server.wait()
         server.stderr.close()
     assert "2 processes like this one run side by side" in warning
@@ -229,3 +243,25 @@ def test_like_processes_under_one_parent_are_a_sign(tmp_path, monkeypatch):
     children.write_text(f"{me} 2000001 2000002 2000003 ")
     assert several_processes.sibling_sign(str(tmp_path)).startswith("2 processes like this one run side by side")
     assert several_processes.sibling_sign(str(tmp_path / "nothing")) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "is_sign"),
+    [
+        ("gunicorn: master [app:app]", True),
+        ("/usr/local/bin/python3.12\0/usr/local/bin/uvicorn\0app:app\0--workers\0" + "2", True),
+        ("/app/.venv/bin/gunicorn\0app:app", True),
+        ("/sbin/init", False),
+        ("/usr/bin/tini\0--\0sh\0-c\0gunicorn app:app", False),
+        ("", False),
+    ],
+)
+def test_the_children_of_process_1_are_alike_by_chance_unless_it_is_a_server(tmp_path, monkeypatch, first, is_sign):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    (tmp_path / "1" / "task" / "1").mkdir(parents=True)
+    (tmp_path / "1" / "task" / "1" / "children").write_text(f"{os.getpid()} 2000001 ")
+    for number, command in ((1, first), (os.getpid(), "python\0app.py"), (2_000_001, "python\0app.py")):
+        (tmp_path / str(number)).mkdir(exist_ok=True)
+        (tmp_path / str(number) / "cmdline").write_text(command)
+    assert bool(several_processes.sibling_sign(str(tmp_path))) is is_sign
