@@ -5,6 +5,7 @@ from collections.abc import Collection
 from .errors import ConfigurationError
 from .face import takes_the_arguments_of
 from .forks import make_lock, remake_in_child
+from .registries.default_list import default_list, warn_if_dropped
 from .replies import ConnectionInfo
 from .results import BroadcastResult, PublisherStats
 from .sync import Broadcaster
@@ -15,12 +16,18 @@ _lock = make_lock()
 
 @takes_the_arguments_of(Broadcaster)
 def init_broadcaster(*arguments: object, **settings: object) -> Broadcaster:
-    """Make the `Broadcaster` behind the functions of this module, closing the one before; takes the same arguments."""
+    """Make the `Broadcaster` behind the functions of this module, closing the one before; takes the same arguments.
+
+    A list in memory is this process's one for the endpoint, also that of `broadcaster.aio`: what is registered in it
+    stays when this is called again for the same endpoint.
+    """
     global _default
+    settings["registry"] = default_list(*arguments, **settings)
     broadcaster = Broadcaster(*arguments, **settings)  # type: ignore[arg-type]
     with _lock:
         before, _default = _default, broadcaster
     if before is not None:
+        warn_if_dropped(before._registry, broadcaster._registry)
         before.close()
     return broadcaster
 

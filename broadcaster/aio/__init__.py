@@ -10,7 +10,8 @@
 
 `AsyncBroadcaster` is the same as an object, and an asynchronous context manager. `init_broadcaster` does no I/O and is
 a plain function, so that it can be called where modules are set up; awaiting what it returns is fine. These functions
-have a default of their own: it knows nothing of what `broadcaster.init_broadcaster` made.
+have a default of their own, with settings of its own. But a list in memory is one for the whole process: who registered
+with `broadcaster.register_connection` is reached from here, and the other way round, if both have the same endpoint.
 
 What holds:
 

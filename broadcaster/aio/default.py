@@ -5,6 +5,7 @@ from collections.abc import Collection
 from ..errors import ConfigurationError
 from ..face import takes_the_arguments_of
 from ..forks import make_lock, remake_in_child
+from ..registries.default_list import default_list, warn_if_dropped
 from ..replies import ConnectionInfo
 from ..results import BroadcastResult, PublisherStats
 from .broadcaster import AsyncBroadcaster
@@ -17,13 +18,16 @@ _lock = make_lock()
 def init_broadcaster(*arguments: object, **settings: object) -> AsyncBroadcaster:
     """Make the `AsyncBroadcaster` behind the functions of this module, closing the one before.
 
-    Takes the same arguments. Does not wait for the one before, whose broadcasts go on to their end.
+    Takes the same arguments. Does not wait for the one before, whose broadcasts go on to their end. A list in memory is
+    this process's one for the endpoint, also that of the synchronous `broadcaster.init_broadcaster`.
     """
     global _default
+    settings["registry"] = default_list(*arguments, **settings)
     broadcaster = AsyncBroadcaster(*arguments, **settings)  # type: ignore[arg-type]
     with _lock:
         before, _default = _default, broadcaster
     if before is not None:
+        warn_if_dropped(before._registry, broadcaster._registry)
         before._begin_closing()
     return broadcaster
 

@@ -14,14 +14,13 @@ the server is told in `redis_keys`. Round trips and commands of each operation:
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
 from .merged import each_once
-from .redis_keys import EVERYTHING, Keys
+from .redis_keys import EVERYTHING, Keys, Script
 from .redis_url import RedisTarget, parse_redis_url
 from .rotation import next_place, pages_from
 from .unscoped import Unscoped
@@ -42,7 +41,7 @@ RETRIES = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.8  # seconds, at most; random below that
 
 _BATCH = 1_000  # connection ids
-_PAGE_DIGEST = sha1(redis_keys.PAGE.encode(), usedforsecurity=False).hexdigest()
+_PAGE = Script(redis_keys.PAGE)
 
 
 class RedisRegistry:
@@ -168,6 +167,29 @@ class RedisRegistry:
         )
         return int(number)
 
+    @property
+    def keys(self) -> Keys:
+        """The names of the keys, those of the scope if there is one."""
+        return self._keys
+
+    def call(self, what: str, script: Script, keys: list[str], *arguments: Any) -> list[Any]:
+        """Run a script whose keys are on one node, in one round trip, and return its answer.
+
+        One command, not a pipeline of one, which costs redis-py more; this is done for every event.
+
+        Raises:
+            RegistryError: the server cannot be reached, or the script failed.
+        """
+        rest = (len(keys), *keys, *arguments)
+        try:
+            run: Callable[..., list[Any]] = self._connected().execute_command
+            try:
+                return run("EVALSHA", script.digest, *rest)
+            except self._unknown_script:
+                return run("EVAL", script.text, *rest)
+        except self._errors as error:
+            raise self._failed(what, error) from error
+
     def close(self) -> None:
         """Close the connections to the server, unless the client was passed in; the next use opens them again."""
         client = self._clients.pop("client", None)
@@ -230,16 +252,7 @@ class RedisRegistry:
         what = "list the connections"
         if self._is_cluster():
             return [page for [page] in self._run(what, [_script(redis_keys.PAGE, keys, *arguments) for keys in lists])]
-        # One command, not a pipeline of one, which costs redis-py more; this is done for every event.
-        rest = (2 * len(lists), *[key for keys in lists for key in keys], *arguments)
-        try:
-            ask: Callable[..., list[Any]] = self._connected().execute_command
-            try:
-                return ask("EVALSHA", _PAGE_DIGEST, *rest)
-            except self._unknown_script:
-                return ask("EVAL", redis_keys.PAGE, *rest)
-        except self._errors as error:
-            raise self._failed(what, error) from error
+        return self.call(what, _PAGE, [key for keys in lists for key in keys], *arguments)
 
     def _find(self, lists: list[tuple[str, str]], place: float) -> str:
         """Return the id at this place of the longest list."""

@@ -19,6 +19,7 @@ There is no background job. Every script first drops expired ids from what it to
 a minute beyond the last entry in it.
 """
 
+from hashlib import sha1
 from typing import Final
 
 from ..errors import ConfigurationError
@@ -32,6 +33,16 @@ PURGE_PER_ADD: Final = 100
 
 _KEY_SLACK: Final = 60  # seconds
 _PREFIX_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/")
+
+
+class Script:
+    """A script, and the digest that a server which knows it knows it by."""
+
+    __slots__ = ("digest", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Keys:
@@ -56,9 +67,12 @@ class Keys:
 
     def channel(self, channel: str) -> tuple[str, str]:
         """Return the two keys of a channel, or of `EVERYTHING`: ids and expiry."""
-        tag = "everything" if channel == EVERYTHING else f"channel:{channel}"
-        start = f"{self._prefix}:{{{tag}}}"
+        start = self.tagged("everything" if channel == EVERYTHING else f"channel:{channel}")
         return f"{start}:ids", f"{start}:expiry"
+
+    def tagged(self, tag: str) -> str:
+        """Return the beginning of keys that are on one node of a cluster."""
+        return f"{self._prefix}:{{{tag}}}"
 
     def connection(self, connection_id: str) -> str:
         return f"{self._prefix}:connection:{connection_id}"
