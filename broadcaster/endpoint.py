@@ -1,8 +1,8 @@
 """Where the posts go: the `@connections` endpoint of one stage."""
 
 from .aws.address import Endpoint, parse_url
-from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region_in_environment
-from .aws.partitions import PARTITIONS, domain_of
+from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region_in_environment, stage_endpoint
+from .aws.partitions import PARTITIONS
 from .errors import ConfigurationError
 
 __all__ = ["ENDPOINT_VARIABLE", "Endpoint", "resolve_endpoint", "scope_of"]
@@ -43,7 +43,7 @@ def resolve_endpoint(
     _check_region(region)
     if given is not None:
         return _parse(given[0], region, name=given[1])
-    return Endpoint("https", f"{api_id}.execute-api.{region}.{domain_of(region)}", 443, f"/{stage}", region)
+    return stage_endpoint(str(api_id), stage, region)
 
 
 def scope_of(endpoint: Endpoint) -> str:

@@ -9,21 +9,16 @@ import time
 from collections.abc import Callable
 
 from .errors import ConfigurationError, RefusedError
+from .secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import logging
-    from typing import Any
 
 VARIABLE = "BROADCASTER_SECRET"
 
 # Characters. HMAC-SHA256 wants a key as long as its output: https://www.rfc-editor.org/rfc/rfc2104#section-3
 MIN_LENGTH = 32
-
-KEEP = 300.0  # seconds
-# Seconds. If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no
-# secret that was replaced.
-LONGEST_KEEP = 900.0
 
 
 class SubscriptionSecret:
@@ -55,15 +50,15 @@ class SubscriptionSecret:
         return f"SubscriptionSecret({self._arn!r})" if self._arn else "SubscriptionSecret(...)"
 
     def read(self) -> str:
-        """Return the secret; by ARN with one request to Secrets Manager every five minutes, the first also for boto3.
+        """Return the secret; by ARN with one request to Secrets Manager every five minutes.
 
         Raises:
-            ConfigurationError: none was given, or boto3 or its credentials are missing.
+            ConfigurationError: none was given, or there are no credentials to read it with.
             RefusedError: Secrets Manager refuses it, or cannot be reached.
         """
         kept = self._kept
         now = self._clock()
-        if kept is not None and now - kept[1] < KEEP:
+        if kept is not None and now - kept[1] < KEEP_SECONDS:
             return kept[0]
         if self._arn is None:
             raise ConfigurationError(
@@ -73,7 +68,7 @@ class SubscriptionSecret:
         try:
             secret = _read(self._arn)
         except RefusedError as error:
-            if kept is None or now - kept[1] >= LONGEST_KEEP:
+            if kept is None or now - kept[1] >= GRACE_SECONDS:
                 raise
             _log().warning("signing subscriptions with the secret that was read before: %s", error)
             return kept[0]
@@ -108,33 +103,23 @@ def _check_arn(arn: str) -> None:
 
 
 def _read(arn: str) -> str:
+    from .aws.choose import make_service
+    from .aws.json_service import once
+    from .aws.retries import AwsError
+
+    service = make_service("secretsmanager", region=arn.split(":")[3])
     try:
-        from boto3.session import Session
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-    except ImportError as error:
-        raise ConfigurationError(
-            "reading the secret by its ARN needs boto3, which is not installed; pip install boto3, or give the secret"
-        ) from error
-    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 3, "mode": "standard"})
-    client: Any = None
-    try:
-        client = Session().client("secretsmanager", region_name=arn.split(":")[3], config=config)
-        secret = client.get_secret_value(SecretId=arn).get("SecretString")
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise ConfigurationError(f"no AWS credentials to read the secret with ({error})") from error
-    except (ClientError, BotoCoreError) as error:
-        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+        [answer] = service.run([once("GetSecretValue", {"SecretId": arn})])
+    except AwsError as error:
         hint = ""
-        if code == "AccessDeniedException":
+        if error.code == "AccessDeniedException":
             hint = "; attach the stack's backend policy to the role or user that this runs as"
-        elif code == "ResourceNotFoundException":
+        elif error.code == "ResourceNotFoundException":
             hint = "; is the ARN, an output of the stack, of this account and deployment?"
-        reason = code or f"it could not be asked ({error})"
-        raise RefusedError(f"Secrets Manager did not give the secret {arn}: {reason}{hint}") from error
+        raise RefusedError(f"Secrets Manager did not give the secret {arn}: {error}{hint}") from error
     finally:
-        if client is not None:
-            client.close()
+        service.close()
+    secret = answer.get("SecretString")
     if not isinstance(secret, str) or not secret:
         raise RefusedError(f"the secret {arn} has no text; subscriptions are signed with one")
     return secret

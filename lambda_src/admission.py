@@ -2,8 +2,8 @@
 
 import os
 
-from aws_environment import required
 from broadcaster.authorization import has_form_of_signature, is_authentic
+from own_environment import required
 from signing_secret import SigningSecret
 
 AUTH_VARIABLE = "SUBSCRIPTION_AUTH"  # "none" opens every channel; nothing else does, nor does its absence

@@ -1,23 +1,23 @@
 """Sending a frame to a connection through the stage's `@connections` API."""
 
-import time
-
-from aws_environment import AwsError, Endpoint, credentials, domain, required
+from broadcaster.aws.address import Endpoint
+from broadcaster.aws.at_once import run_at_once
+from broadcaster.aws.environment import stage_endpoint
+from broadcaster.aws.kept_connections import KeptConnections
+from broadcaster.aws.retries import AwsError, Time
 from broadcaster.http1 import ProtocolError
 from broadcaster.signing import ConnectionSigner
 from invocation import Invocation
-from kept_connection import KeptConnection
-
-# Where `@connections` is, if not at the API's own address. AWS's SDKs read it too, and the local gateway sets it.
-# https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+from own_environment import credentials, required, tls_context
 
 # For connecting and the answer together. A subscriber waits this long for its `subscription_succeeded` if the push
 # hangs; the function itself has 10 s.
 PUSH_SECONDS = 2.0
 
-# Kept from one invocation to the next: the origin that it leads to, and the connection.
-_kept: tuple[tuple[str, str, int], KeptConnection] | None = None
+_TIME = Time()
+
+# Kept from one invocation to the next: where they lead to, and the connections.
+_kept: tuple[Endpoint, KeptConnections] | None = None
 
 
 def send(invocation: Invocation, frame: str, *, seconds: float = PUSH_SECONDS) -> None:
@@ -27,23 +27,25 @@ def send(invocation: Invocation, frame: str, *, seconds: float = PUSH_SECONDS) -
 
     Raises:
         AwsError: API Gateway did not accept it, or could not be asked.
+        ConfigurationError: Lambda did not set a variable, or one for another address holds no URL.
     """
-    region = required("AWS_REGION")
-    endpoint = endpoint_of(invocation, region)
+    # Never the event's `domainName`: it is whatever host the client used, and behind a custom domain there is no stage
+    # in the path.
+    endpoint = stage_endpoint(invocation.api_id, invocation.stage, required("AWS_REGION"))
     body = frame.encode()
     signer = ConnectionSigner(
         credentials(),
         host=endpoint.authority,
-        region=region,
+        region=endpoint.region,
         base_path=endpoint.base_path,
         method="POST",
         body=body,
-        now=time.time(),
+        now=_TIME.now(),
     )
-    request = signer.head(invocation.connection_id) + body
+    # A client that hears its connection id twice is no worse off, so the request bears being repeated.
+    exchange = _connections(endpoint).exchange(signer.head(invocation.connection_id) + body, seconds=seconds)
     try:
-        # A client that hears its connection id twice is no worse off, so the request bears being repeated.
-        answer = _connect(endpoint.origin).exchange(request, seconds=seconds)
+        [answer] = run_at_once([exchange], most=1, time=_TIME)
     except TimeoutError as error:
         raise AwsError(f"{endpoint.authority} did not answer within {seconds:g} s") from error
     except (OSError, ProtocolError) as error:
@@ -60,21 +62,12 @@ def close() -> None:
     _kept = None
 
 
-def _connect(origin: tuple[str, str, int]) -> KeptConnection:
+def _connections(endpoint: Endpoint) -> KeptConnections:
     global _kept
-    if not _kept or _kept[0] != origin:
+    if not _kept or _kept[0] != endpoint:
         close()
-        _kept = (origin, KeptConnection(*origin))
+        _kept = (endpoint, KeptConnections(endpoint, tls=tls_context, time=_TIME))
     return _kept[1]
-
-
-def endpoint_of(invocation: Invocation, region: str) -> Endpoint:
-    """Return where `@connections` of the API's stage is.
-
-    Never the event's `domainName`: it is whatever host the client used, and behind a custom domain there is no stage
-    in the path.
-    """
-    return Endpoint(ENDPOINT_VARIABLE, f"{invocation.api_id}.execute-api.{domain(region)}", f"/{invocation.stage}")
 
 
 def _refusal(status: int, error_type: str) -> str:

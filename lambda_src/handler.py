@@ -11,6 +11,7 @@ import time
 import frames
 import log_line
 import origins
+from broadcaster.errors import BroadcasterError
 from invocation import Invocation
 
 # Set where the gateway registers connections: the table in which.
@@ -111,11 +112,11 @@ def _tell_connection_id(invocation: Invocation, line: dict[str, object]) -> None
     # rest, and a cold start should not. The first subscriber of a process waits for it, some tenths of a second,
     # because 256 MB come with a seventh of a CPU: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
     import connection_push
-    from aws_environment import AwsError
+    from broadcaster.aws.retries import AwsError
 
     try:
         connection_push.send(invocation, frames.connection_id(invocation.connection_id))
-    except AwsError as error:
+    except (AwsError, BroadcasterError) as error:
         line["push"] = "failed"
         line["push_error"] = str(error)
     except Exception as error:  # whatever it is, the client gets its answer

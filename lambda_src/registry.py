@@ -1,21 +1,20 @@
 """Recording in the stack's table who listens to what; the backend's registry has the layout, and reads it."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
-from aws_environment import AwsError, required
-from aws_service import Pauses, Service
 from broadcaster.connections import check_connection_id
-from broadcaster.registries.dynamodb_rows import MAX_BATCH, channel_of, channels_query, deletes, puts
+from broadcaster.registries.dynamodb_jobs import batches, channels_of, removals, write
+from broadcaster.registries.dynamodb_rows import Write, puts
 from broadcaster.registries.lifetime import ENTRY_LIFETIME
+from own_environment import required, service
+
+if TYPE_CHECKING:
+    from broadcaster.aws.json_service import JsonService
 
 TABLE_VARIABLE = "REGISTRY_TABLE"
 
-_CHANNELS_IN_A_BATCH = MAX_BATCH // 2  # a channel has two rows
-# Rows of one query's answer: far below the largest answer that is read, and whole batches.
-_PAGE = 20 * _CHANNELS_IN_A_BATCH
-
-_dynamodb = Service("dynamodb", variable="AWS_ENDPOINT_URL_DYNAMODB", json_version="1.0", target="DynamoDB_20120810")
+_kept: "JsonService | None" = None
 
 
 def add(connection_id: str, channel: str, *, deadline: float) -> None:
@@ -42,7 +41,7 @@ def remove(connection_id: str, channel: str, *, deadline: float) -> None:
 
 
 def forget(connection_id: str, *, deadline: float) -> None:
-    """Remove all that is recorded of a connection; one request, and one more for each twelve channels.
+    """Remove all that is recorded of a connection; one request, and one more for up to twelve channels.
 
     A subscription that is recorded at the same time may stay behind. Nobody answers to it: it goes with the first 410
     or with its expiry.
@@ -51,35 +50,31 @@ def forget(connection_id: str, *, deadline: float) -> None:
         AwsError: some of it may still be there, and will expire.
         InvalidArgumentError: the id is malformed.
     """
-    query = {**channels_query(check_connection_id(connection_id)), "TableName": required(TABLE_VARIABLE)}
-    query["Limit"] = _PAGE
-    while True:
-        answer = _dynamodb.call("Query", query, deadline=deadline)
-        channels = [channel_of(row) for row in answer["Items"]]
-        for start in range(0, len(channels), _CHANNELS_IN_A_BATCH):
-            _delete(connection_id, channels[start : start + _CHANNELS_IN_A_BATCH], deadline)
-        if not answer.get("LastEvaluatedKey"):
-            return
-        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    check_connection_id(connection_id)
+    [channels] = _dynamodb().run([channels_of(required(TABLE_VARIABLE), connection_id)], deadline=deadline)
+    _delete(connection_id, channels, deadline)
 
 
 def close() -> None:
-    """Close the kept connection; the next call opens another."""
-    _dynamodb.close()
+    """Close the kept connections; the next call opens others."""
+    global _kept
+    if _kept:
+        _kept.close()
+    _kept = None
 
 
 def _delete(connection_id: str, channels: list[str], deadline: float) -> None:
-    by_channel, by_connection = deletes(connection_id, channels)
-    _write(by_channel + by_connection, deadline)
+    for writes in removals([(connection_id, channels)]):
+        _write(writes, deadline)
 
 
-def _write(writes: list[Any], deadline: float) -> None:
-    # Puts and deletes of whole rows, without conditions: repeating them, in whatever order, does no harm.
+def _write(writes: list[Write], deadline: float) -> None:
     table = required(TABLE_VARIABLE)
-    pauses = Pauses(deadline)
-    left = writes
-    while left:
-        answer = _dynamodb.call("BatchWriteItem", {"RequestItems": {table: left}}, deadline=deadline)
-        left = (answer.get("UnprocessedItems") or {}).get(table) or []
-        if left and not pauses.wait():
-            raise AwsError(f"dynamodb throttles, and left {len(left)} of {len(writes)} rows unwritten", is_passing=True)
+    _dynamodb().run([write(table, batch) for batch in batches(writes)], deadline=deadline)
+
+
+def _dynamodb() -> "JsonService":
+    global _kept
+    if _kept is None:
+        _kept = service("dynamodb")
+    return _kept

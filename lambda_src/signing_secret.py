@@ -9,11 +9,11 @@ change over. Longer than that nothing old is accepted, whether or not Secrets Ma
 import time
 from collections.abc import Callable
 
-from aws_environment import AwsError
-from aws_service import Service
+from broadcaster.aws.json_service import once
+from broadcaster.aws.retries import AwsError
+from broadcaster.secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
+from own_environment import service
 
-KEEP_SECONDS = 300.0
-GRACE_SECONDS = 900.0
 # Whoever knows the URL can send wrong signatures as fast as API Gateway takes them; this is what they can make one
 # process ask of Secrets Manager, at $0.05 for 10,000 requests.
 PAUSE_SECONDS = 5.0
@@ -32,12 +32,7 @@ class SigningSecret:
     def __init__(self, arn: str, *, clock: Callable[[], float] = time.time) -> None:
         self.arn = arn
         self._clock = clock
-        self._service = Service(
-            "secretsmanager",
-            variable="AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            json_version="1.1",
-            target="secretsmanager",
-        )
+        self._service = service("secretsmanager")
         self._secrets: list[tuple[str, float]] = []  # with the time until which each is accepted
         self._read_at = -_FOR_EVER
         self._asked_at = -_FOR_EVER
@@ -86,7 +81,7 @@ class SigningSecret:
 
     def _read_version(self, stage: str, deadline: float) -> tuple[str, float]:
         members = {"SecretId": self.arn, "VersionStage": stage}
-        answer = self._service.call("GetSecretValue", members, deadline=deadline)
+        [answer] = self._service.run([once("GetSecretValue", members)], deadline=deadline)
         secret, created_at = answer.get("SecretString"), answer.get("CreatedDate")
         if not isinstance(secret, str) or not secret:
             raise AwsError(f"the secret has no text in its version {stage}")

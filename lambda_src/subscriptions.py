@@ -6,8 +6,9 @@ Imported with the first of them and not with the function, as `connection_push` 
 import admission
 import frames
 import registry
-from aws_environment import AwsError
-from aws_service import requests_made
+from broadcaster.aws.json_service import requests_made
+from broadcaster.aws.retries import AwsError
+from broadcaster.errors import BroadcasterError
 from invocation import Invocation
 
 
@@ -58,4 +59,4 @@ def forget(invocation: Invocation, line: dict[str, object], *, deadline: float) 
 def _note_failure(error: Exception, line: dict[str, object]) -> None:
     line["outcome"] = "failed"
     # The text of any other error is not ours, and might quote a header.
-    line["reason"] = str(error) if isinstance(error, AwsError) else type(error).__name__
+    line["reason"] = str(error) if isinstance(error, AwsError | BroadcasterError) else type(error).__name__

@@ -18,13 +18,22 @@ PROJECT = Path(__file__).resolve().parent.parent
 # __init__.py: as a namespace package, so that `from broadcaster.signing import …` loads nothing else.
 BROADCASTER_MODULES = (
     "authorization.py",
+    "aws/address.py",
+    "aws/at_once.py",
+    "aws/environment.py",
+    "aws/json_service.py",
+    "aws/kept_connections.py",
+    "aws/partitions.py",
+    "aws/retries.py",
     "channels.py",
     "connections.py",
     "errors.py",
     "http1.py",
     "named_tuple.py",
+    "registries/dynamodb_jobs.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",
+    "secret_lifetime.py",
     "signing.py",
 )
 

@@ -40,6 +40,17 @@ def endpoint_in_environment(service: str) -> tuple[str, str] | None:
     return None
 
 
+def stage_endpoint(api_id: str, stage: str, region: str) -> Endpoint:
+    """Return where a stage's `@connections` are: where the environment says, or at the API's own address.
+
+    Raises:
+        ConfigurationError: the URL is malformed, or the region in no partition that is known.
+    """
+    if given := endpoint_in_environment("execute-api"):
+        return parse_url(given[0], region, name=given[1], example=f"http://127.0.0.1:8080/{stage}")
+    return Endpoint("https", f"{api_id}.execute-api.{region}.{domain_of(region)}", 443, f"/{stage}", region)
+
+
 def service_endpoint(service: str, region: str, endpoint_url: str | None = None) -> Endpoint:
     """Return where DynamoDB or Secrets Manager is: at `endpoint_url`, where the environment says, or at AWS.
 

@@ -41,26 +41,34 @@ its first 410 or expires; one whose row by connection is missing, because a writ
 expires.
 """
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, TypeVar
 
-from ..errors import ConfigurationError
+from ..aws.choose import find_region, make_service
+from ..aws.json_service import once
+from ..aws.retries import AwsError, Patience
+from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
-from .dynamodb_calls import Calls, Time, make_client
-from .dynamodb_rows import EVERYTHING, MAX_BATCH, SHARDS, Write
+from .dynamodb_jobs import batches, channels_of, next_page, read, removals, write
+from .dynamodb_rows import EVERYTHING, SHARDS, Write
 from .merged import each_once
 from .rotation import next_place, pages_from
 
-# Requests at once where many connections are removed; each waits a few milliseconds for DynamoDB.
-_CONCURRENCY = 16
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..aws.choose import AwsService
+    from ..aws.json_service import Got, Job
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _TABLE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
+# Of ids, in the order of their bytes, which DynamoDB sorts by.
+_ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
-_Given = TypeVar("_Given")
-_Got = TypeVar("_Got")
+_ACCESS = frozenset(
+    {"AccessDeniedException", "ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"}
+)
 
 
 class DynamoDBRegistry:
@@ -69,16 +77,20 @@ class DynamoDBRegistry:
     While DynamoDB throttles or cannot be reached, each call is repeated for about five seconds; nothing has to be
     restarted afterwards. The clocks of the machines that share a table should agree within a minute.
 
+    Its requests are made in the calling thread over kept-alive connections, several at once, without boto3; that finds
+    the credentials and the region where they are not in the environment, and carries the requests where a proxy is in
+    force.
+
     Args:
         table: its name.
-        region: without it, boto3 looks for one: in `AWS_REGION`, `AWS_DEFAULT_REGION` and its configuration files.
-        endpoint_url: of a stand-in for DynamoDB; boto3's own variable `AWS_ENDPOINT_URL_DYNAMODB` does the same.
+        region: without it, that of `AWS_REGION`, `AWS_DEFAULT_REGION` or AWS's configuration files.
+        endpoint_url: of a stand-in for DynamoDB; AWS's variable `AWS_ENDPOINT_URL_DYNAMODB` does the same.
         client: a boto3 client to use instead, never closed here; its own retries and timeouts hold.
         clock: seconds since the epoch; for tests.
-        waiting: how to wait between two attempts; for tests.
+        patience: how long to try; for tests.
 
     Raises:
-        ConfigurationError: the table's name is malformed, or boto3 is not installed.
+        ConfigurationError: the table's name is malformed.
     """
 
     def __init__(
@@ -87,19 +99,19 @@ class DynamoDBRegistry:
         *,
         region: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
+        client: "Any" = None,
         clock: Callable[[], float] = time.time,
-        waiting: Time = Time(),  # noqa: B008 - it is immutable
+        patience: Patience = Patience(),  # noqa: B008 - it is immutable
     ) -> None:
         _check_table(table)
-        _check_boto3()
+        self._table = table
         self._name = f"DynamoDBRegistry({table!r}{f', region={region!r}' if region else ''})"
         self._region = region
         self._endpoint_url = endpoint_url
         self._given = client
-        self._clients: dict[int, Any] = {}  # by process
         self._clock = clock
-        self._calls = Calls(self._client, table, self._name, waiting)
+        self._patience = patience
+        self._made: dict[str, AwsService] = {}
 
     def __repr__(self) -> str:
         return self._name
@@ -112,8 +124,8 @@ class DynamoDBRegistry:
         One request for each 12 channels. Each entry has a lifetime of its own, from its latest registration.
         """
         names = [EVERYTHING] if channels is None else list(dict.fromkeys(channels))
-        for batch in _batches(dynamodb_rows.puts(connection_id, names, now=self._clock(), lifetime=lifetime)):
-            self._calls.write(f"register connection {connection_id!r}", batch)
+        for batch in batches(dynamodb_rows.puts(connection_id, names, now=self._clock(), lifetime=lifetime)):
+            self._write(f"register connection {connection_id!r}", batch)
 
     def remove(self, connection_ids: Collection[str]) -> None:
         """Forget these connections with all their channels; unknown ones are passed over.
@@ -123,90 +135,109 @@ class DynamoDBRegistry:
         """
         ids = list(dict.fromkeys(connection_ids))
         what = f"remove {len(ids)} connections"
-        by_channel: list[Write] = []
-        by_connection: list[Write] = []
-        for connection_id, channels in zip(ids, self._at_once(self._channels, ids), strict=True):
-            first, then = dynamodb_rows.deletes(connection_id, channels)
-            by_channel += first
-            by_connection += then
-        if len(by_channel) + len(by_connection) <= MAX_BATCH:
-            self._write(what, by_channel + by_connection)
-        else:
-            self._write(what, by_channel)
-            self._write(what, by_connection)
+        found = self._run(what, [channels_of(self._table, connection_id) for connection_id in ids])
+        for writes in removals(zip(ids, found, strict=True)):
+            self._write(what, writes)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
         """Yield who listens to `channel` or to everything, each once, in lists of at most 1,000.
 
-        Strongly consistent. Holds two pages in memory however many there are. Costs two queries, and one more for each
-        further 1,000 connections.
+        Strongly consistent. Holds a few pages in memory however many there are. Costs two queries, made at once, and
+        one more for each further 1,000 connections.
         """
 
-        def read(*_: str) -> Iterator[list[str]]:
-            return each_once(self._sorted_pages(channel), self._sorted_pages(EVERYTHING))
+        def pages_between(after: str, until: str) -> Iterator[list[str]]:
+            now = self._clock()
+            queries = [
+                {
+                    **dynamodb_rows.listeners_query(name, now=now, after=after, until=until),
+                    "TableName": self._table,
+                    "Limit": PAGE_SIZE,
+                }
+                for name in (channel, EVERYTHING)
+            ]
+            return each_once(*map(self._rest, queries, self._ask_for_pages(queries)))
 
-        return pages_from(next_place(), read, lambda place: "")
+        return pages_from(next_place(), pages_between, _id_at)
 
     def count(self) -> int:
         """Return the number of connections that have not expired.
 
         Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 80 registrations.
         """
-        return sum(self._at_once(self._count_shard, range(SHARDS)))
+        return sum(self._run("count the connections", map(self._number_in, range(SHARDS))))
 
     def close(self) -> None:
         """Close the connections to DynamoDB, unless the client was passed in; the next use opens them again."""
-        client = self._clients.pop(os.getpid(), None)
-        if client is not None:
-            client.close()
+        if service := self._made.pop("service", None):
+            service.close()
 
-    def _sorted_pages(self, channel: str) -> Iterator[list[str]]:
-        query = dynamodb_rows.listeners_query(channel, now=self._clock())
-        for rows in self._calls.query("list the connections", query, limit=PAGE_SIZE):
-            yield [row["sk"]["S"] for row in rows]
+    def _rest(self, query: "dict[str, Any]", answer: "dict[str, Any]") -> Iterator[list[str]]:
+        """Yield the ids of an answer, and of those that follow it."""
+        while True:
+            yield [row["sk"]["S"] for row in answer["Items"]]
+            if not (query := next_page(query, answer)):
+                return
+            [answer] = self._ask_for_pages([query])
 
-    def _channels(self, connection_id: str) -> list[str]:
-        query = dynamodb_rows.channels_query(connection_id)
-        pages = self._calls.query(f"look up connection {connection_id!r}", query, limit=PAGE_SIZE)
-        return [dynamodb_rows.channel_of(row) for rows in pages for row in rows]
+    def _ask_for_pages(self, queries: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+        return self._run("list the connections", [once("Query", query) for query in queries])
 
-    def _count_shard(self, shard: int) -> int:
-        query = dynamodb_rows.shard_query(shard, now=self._clock())
+    def _number_in(self, shard: int) -> "Job[int]":
         number, last = 0, ""
-        for rows in self._calls.query("count the connections", query, limit=PAGE_SIZE):
+
+        def take(rows: list[dynamodb_rows.Row]) -> None:
+            nonlocal number, last
             for connection_id in map(dynamodb_rows.connection_of, rows):
                 number += connection_id != last
                 last = connection_id
+
+        yield from read(self._table, dynamodb_rows.shard_query(shard, now=self._clock()), take)
         return number
 
     def _write(self, what: str, writes: list[Write]) -> None:
-        self._at_once(lambda batch: self._calls.write(what, batch), _batches(writes))
+        self._run(what, [write(self._table, batch) for batch in batches(writes)])
 
-    def _at_once(self, work: Callable[[_Given], _Got], given: Iterable[_Given]) -> list[_Got]:
+    def _run(self, what: str, jobs: "Iterable[Job[Got]]") -> "list[Got]":
         """Return the results in order. If one raises, the others end first, and then that is raised."""
-        given = list(given)
-        if len(given) < 2:
-            return [work(one) for one in given]
-        from concurrent.futures import ThreadPoolExecutor
+        try:
+            return self._service().run(jobs)
+        except AwsError as error:
+            how_long = f", in {self._patience.total:g} seconds of trying" if error.is_retryable else ""
+            said = f" ({error.message})" if error.message else ""
+            hint = ""
+            if error.code == "ResourceNotFoundException":
+                hint = (
+                    ". Is the table's name right, and the region? The stack makes the table with -c registry=dynamodb"
+                )
+            elif error.code in _ACCESS:
+                hint = ". It takes credentials that may dynamodb:Query and dynamodb:BatchWriteItem this table"
+            raise RegistryError(f"{self._name} could not {what}{how_long}: {error}{said}{hint}") from error
 
-        self._calls.prepare()  # or each thread would make a client
-        with ThreadPoolExecutor(min(_CONCURRENCY, len(given)), "broadcaster-dynamodb") as pool:
-            return list(pool.map(work, given))
+    def _service(self) -> "AwsService":
+        service = self._made.get("service")
+        if service is None:
+            region = "" if self._given else self._region or find_region()
+            if region is None:
+                raise ConfigurationError(
+                    f"no region for {self._name}; give 'dynamodb://{self._table}?region=us-east-1' or set AWS_REGION"
+                )
+            made = make_service(
+                "dynamodb",
+                region=region,
+                endpoint_url=self._endpoint_url,
+                client=self._given,
+                patience=self._patience,
+            )
+            # No lock, which a fork could leave locked: of those that are made at once all but one go unused.
+            service = self._made.setdefault("service", made)
+        return service
 
-    def _client(self) -> Any:
-        if self._given is not None:
-            return self._given
-        # Connections are not shared with the process that this one was forked from.
-        client = self._clients.get(os.getpid())
-        if client is None:
-            # No lock, which a fork could leave locked: of clients that are made at once all but one go unused.
-            made = make_client(self._region, self._endpoint_url, connections=_CONCURRENCY)
-            client = self._clients.setdefault(os.getpid(), made)
-        return client
 
-
-def _batches(writes: list[Write]) -> list[list[Write]]:
-    return [writes[start : start + MAX_BATCH] for start in range(0, len(writes), MAX_BATCH)]
+def _id_at(place: float) -> str:
+    """Return about which id is at a share of a list of ids that were made at random."""
+    first, rest = divmod(int(place * len(_ID_CHARACTERS) ** 2), len(_ID_CHARACTERS))
+    return _ID_CHARACTERS[first] + _ID_CHARACTERS[rest]
 
 
 def _check_table(table: object) -> None:
@@ -215,10 +246,3 @@ def _check_table(table: object) -> None:
             f"{table!r:.80} is no name of a DynamoDB table; they have 3 to 255 of A-Z a-z 0-9 _ - . "
             "and this one's is an output of the stack"
         )
-
-
-def _check_boto3() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("boto3") is None:
-        raise ConfigurationError("a DynamoDB registry needs boto3, which is not installed; pip install boto3")

@@ -49,15 +49,27 @@ def deletes(connection_id: str, channels: Collection[str]) -> tuple[list[Write],
     return [_delete(row) for row in by_channel], [_delete(row) for row in by_connection]
 
 
-def listeners_query(channel: str, *, now: float) -> dict[str, Any]:
-    """Return the members of a Query for who listens to `channel` (or to `EVERYTHING`), by the order of their ids."""
-    return {
+def listeners_query(channel: str, *, now: float, after: str = "", until: str = "") -> dict[str, Any]:
+    """Return the members of a Query for who listens to `channel` (or to `EVERYTHING`), by the order of their ids.
+
+    Args:
+        after: only ids that are greater.
+        until: only ids that are not greater; empty for no bound.
+    """
+    values = {":pk": {"S": f"channel#{channel}"}, ":now": {"N": str(int(now))}}
+    query = {
         "KeyConditionExpression": "pk = :pk",
         "FilterExpression": "expires > :now",
         "ProjectionExpression": "sk",
-        "ExpressionAttributeValues": {":pk": {"S": f"channel#{channel}"}, ":now": {"N": str(int(now))}},
+        "ExpressionAttributeValues": values,
         "ConsistentRead": True,
     }
+    if until:
+        query["KeyConditionExpression"] = "pk = :pk AND sk <= :until"
+        values[":until"] = {"S": until}
+    if after:
+        query["ExclusiveStartKey"] = {"pk": values[":pk"], "sk": {"S": after}}
+    return query
 
 
 def channels_query(connection_id: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 import broadcaster
 from broadcaster import Broadcaster, ConfigurationError, InvalidArgumentError, RefusedError
 from broadcaster.authorization import subscription_signature
-from broadcaster.subscription_secret import KEEP, LONGEST_KEEP, SubscriptionSecret
+from broadcaster.secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
+from broadcaster.subscription_secret import SubscriptionSecret
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:clearstar-a1b2c3"
 ID, CHANNEL = "L0SM9cOFvHcCIhw=", "private-a"
@@ -141,7 +142,7 @@ def test_a_rotation_is_noticed_after_five_minutes(manager, clock):
     secret = SubscriptionSecret(ARN, clock=clock)
     assert secret.read() == "first"
     manager.secret = "second"
-    clock.now += KEEP - 1
+    clock.now += KEEP_SECONDS - 1
     assert secret.read() == "first"
     clock.now += 1
     assert secret.read() == "second"
@@ -151,7 +152,7 @@ def test_while_secrets_manager_is_away_the_kept_one_serves_on_but_not_for_ever(m
     secret = SubscriptionSecret(ARN, clock=clock)
     secret.read()
     manager.refusal = "AccessDeniedException"
-    clock.now += LONGEST_KEEP - 1
+    clock.now += GRACE_SECONDS - 1
     with caplog.at_level(logging.WARNING, "broadcaster"):
         assert secret.read() == "first"
     assert "AccessDeniedException" in caplog.text

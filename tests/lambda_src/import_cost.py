@@ -18,13 +18,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LIBRARY_MODULES = (
     "authorization",
+    "aws/address",
+    "aws/at_once",
+    "aws/environment",
+    "aws/json_service",
+    "aws/kept_connections",
+    "aws/partitions",
+    "aws/retries",
     "channels",
     "connections",
     "errors",
     "http1",
     "named_tuple",
+    "registries/dynamodb_jobs",
     "registries/dynamodb_rows",
     "registries/lifetime",
+    "secret_lifetime",
     "signing",
 )
 RUNS = 41
@@ -36,12 +45,10 @@ start = time.process_time_ns()
 import handler
 imported = time.process_time_ns()
 if sys.argv[2] == "push":
-    import connection_push
-    from kept_connection import KeptConnection
-    KeptConnection("https", "localhost", 443)
+    import connection_push, own_environment
 else:
-    import aws_service, subscriptions
-    aws_service.tls_context()
+    import subscriptions, own_environment
+own_environment.tls_context()
 prepared = time.process_time_ns()
 print((imported - start) / 1e6, (prepared - imported) / 1e6)
 """
@@ -51,9 +58,10 @@ def lay_out_bundle(folder: Path) -> Path:
     """Copy what the function's bundle consists of into `folder`, in the places where the bundle has it."""
     for source in (ROOT / "lambda_src").glob("*.py"):
         shutil.copy(source, folder)
-    (folder / "broadcaster" / "registries").mkdir(parents=True)
     for name in LIBRARY_MODULES:
-        shutil.copy(ROOT / "broadcaster" / f"{name}.py", folder / "broadcaster" / f"{name}.py")
+        target = folder / "broadcaster" / f"{name}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "broadcaster" / f"{name}.py", target)
     return folder
 
 

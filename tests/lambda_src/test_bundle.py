@@ -82,7 +82,7 @@ def test_a_cold_start_imports_little_and_the_first_push_not_much_more(
 
     imported, pushed = set(result["imported"]), set(result["pushed"])
     assert {"handler", "frames", "invocation", "log_line"} <= imported
-    assert {"connection_push", "kept_connection", "broadcaster.signing", "broadcaster.http1"} <= pushed
+    assert {"connection_push", "broadcaster.aws.kept_connections", "broadcaster.signing", "broadcaster.http1"} <= pushed
     assert not HEAVY & (imported | pushed)
     assert not FOR_AWS & imported
     assert not {"subscriptions", "registry", "admission"} & (imported | pushed)
@@ -98,7 +98,7 @@ def test_where_the_gateway_registers_it_imports_no_more_and_the_first_subscripti
     assert ("channel#admin", "L0SM9cOFvHcCIhw=") in stand_in.rows()
 
     imported, subscribed = set(result["imported"]), set(result["pushed"])
-    assert {"subscriptions", "registry", "admission", "signing_secret", "aws_service"} <= subscribed
+    assert {"subscriptions", "registry", "admission", "signing_secret", "broadcaster.aws.json_service"} <= subscribed
     assert not HEAVY & (imported | subscribed)
     assert not FOR_AWS & imported
     assert "connection_push" not in imported | subscribed

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from aws_environment import AwsError
-from signing_secret import GRACE_SECONDS, KEEP_SECONDS, PAUSE_SECONDS, SigningSecret
+from broadcaster.aws.retries import AwsError
+from broadcaster.secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
+from signing_secret import PAUSE_SECONDS, SigningSecret
 
 NOW = 1_800_000_000.0
 

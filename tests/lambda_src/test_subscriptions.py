@@ -141,7 +141,7 @@ def test_a_subscription_that_could_not_be_recorded_is_not_confirmed(
     assert client.subscribe("news") == error("news", 503, UNRECORDED)
     assert (client.line["outcome"], client.line["reason"]) == (
         "failed",
-        "dynamodb refused BatchWriteItem: 400 AccessDeniedException; the function's role needs dynamodb:BatchWriteItem",
+        "dynamodb refused BatchWriteItem: 400 AccessDeniedException; the credentials need dynamodb:BatchWriteItem",
     )
     assert client.say({"action": "unsubscribe", "channel": "news"}) == error(
         "news", 503, "the subscription could not be ended; try again in a moment"

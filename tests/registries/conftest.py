@@ -19,6 +19,7 @@ import redis
 import trustme
 from botocore.config import Config
 
+from broadcaster.aws.retries import Patience
 from broadcaster.registries import dynamodb_rows
 from broadcaster.registries.dynamodb import DynamoDBRegistry
 from broadcaster.registries.memory import MemoryRegistry
@@ -382,7 +383,19 @@ class DynamoDBStore(Store):
         registry._write("fill the table", writes)
 
 
-@pytest.fixture(params=["memory", "redis", "redis cluster", pytest.param("dynamodb", marks=pytest.mark.slow)])
+# For servers on the machine that the tests run on, which may be busy.
+PATIENT = Patience(attempt=60, total=60)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "redis",
+        "redis cluster",
+        pytest.param("dynamodb", marks=pytest.mark.slow),
+        pytest.param("dynamodb through boto3", marks=pytest.mark.slow),
+    ]
+)
 def store(request):
     prefix = f"test-{uuid4().hex}"
     if request.param == "memory":
@@ -393,8 +406,11 @@ def store(request):
         url = url if cluster else url.url
         store = Store(lambda clock: RedisRegistry(url, prefix=prefix, clock=clock), is_shared=True)
     else:
-        table, client = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_client")
-        store = DynamoDBStore(lambda clock: DynamoDBRegistry(table, client=client, clock=clock), is_shared=True)
+        table, url = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_url")
+        options = {"region": REGION, "endpoint_url": url, "patience": PATIENT}
+        if request.param == "dynamodb through boto3":
+            options = {"client": request.getfixturevalue("dynamodb_client")}
+        store = DynamoDBStore(lambda clock: DynamoDBRegistry(table, clock=clock, **options), is_shared=True)
     yield store
     store.close()
 

@@ -139,7 +139,6 @@ except ConfigurationError as error:
     ("name", "url", "command"),
     [
         ("redis", "redis://host", 'pip install "apigw-broadcaster[redis]"'),
-        ("boto3", "dynamodb://table?region=us-east-1", "pip install boto3"),
     ],
 )
 def test_a_missing_package_is_an_error_that_names_the_command(name, url, command):

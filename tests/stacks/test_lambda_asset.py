@@ -21,9 +21,10 @@ def clone(tmp_path) -> Path:
     (root / "lambda_src").mkdir(parents=True)
     (root / "lambda_src" / "handler.py").write_text("def handler(event, context):\n    return {'statusCode': 200}\n")
     (root / "lambda_src" / "frames.py").write_text("FRAMES = ()\n")
-    (root / "broadcaster" / "registries").mkdir(parents=True)
     for name in ("__init__.py", "engine.py", *BROADCASTER_MODULES):
-        (root / "broadcaster" / name).write_text("NUMBER = 1\n")
+        path = root / "broadcaster" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("NUMBER = 1\n")
     return root
 
 
@@ -90,9 +91,9 @@ def imported_names(source: Path) -> set[str]:
             node.body.clear()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            folder = source.parent if node.level < 2 else source.parent.parent
-            package = "broadcaster.registries." if folder.name == "registries" else "broadcaster."
-            names.add(package + node.module if node.level else node.module)
+            folder = [*source.parents][node.level - 1]
+            package = ".".join(folder.parts[folder.parts.index("broadcaster") :]) if node.level else ""
+            names.add(f"{package}.{node.module}".removeprefix("."))
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
