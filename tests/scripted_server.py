@@ -53,6 +53,9 @@ class ScriptedServer:
                 pass
 
         class Server(ThreadingHTTPServer):
+            request_queue_size = (
+                128  # with five, as it is by default, the kernel makes some of many callers wait a second
+            )
             block_on_close = True
             daemon_threads = False
 

@@ -44,7 +44,9 @@ class Boto3Service:
 
         self._client()  # or each thread would make one
         with ThreadPoolExecutor(min(CONCURRENCY, len(jobs)), "broadcaster-boto3") as pool:
-            return list(pool.map(lambda job: self._drive(job, deadline), jobs))
+            # Not map, which leaves out the rest when one raises.
+            driven = [pool.submit(self._drive, job, deadline) for job in jobs]
+        return [each.result() for each in driven]
 
     def close(self) -> None:
         """Close the client, unless it was passed in; the next use makes another."""
