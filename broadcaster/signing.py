@@ -1,7 +1,7 @@
 """Sign requests to AWS (Signature Version 4) with the standard library alone, byte for byte as botocore does.
 
-`sign_request` signs any one request. `ConnectionSigner` is the fast way to sign very many that differ in the connection
-id alone, as in a broadcast: what comes before the id is hashed once, and one signature costs about 3 µs, where
+`sign_request` signs any one request, `BodySigner` such as differ in the body alone. `ConnectionSigner` is the fast way
+to sign very many that differ in the connection id alone, as in a broadcast: what comes before the id is hashed once, and one signature costs about 3 µs, where
 botocore's costs 60. Both derive the key of the day once for each secret.
 
 This module is part of the Lambda's bundle too: it must stay cheap to import.
@@ -80,37 +80,84 @@ def sign_request(
     Returns:
         Host, X-Amz-Date, X-Amz-Security-Token if the credentials are temporary, the given headers, Authorization.
     """
-    timestamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
-    result = {"Host": host, "X-Amz-Date": timestamp}
-    if credentials.token:
-        result["X-Amz-Security-Token"] = credentials.token
-    for name, value in (headers or {}).items():
-        if name.lower() not in _OURS:
-            result[name] = value
-    signed = sorted((name.lower(), " ".join(value.split())) for name, value in result.items())
-    signed = [(name, value) for name, value in signed if name not in _NEVER_SIGNED]
-    names = ";".join(name for name, _ in signed)
-    canonical = "\n".join(
-        (
-            method.upper(),
-            percent_encode(_without_dots(path), safe=b"/"),
-            _canonical_query(query),
-            *(f"{name}:{value}" for name, value in signed),
-            "",
-            names,
-            sha256(body).hexdigest(),
+    signer = BodySigner(
+        credentials,
+        service=service,
+        region=region,
+        method=method,
+        host=host,
+        path=path,
+        now=now,
+        headers=headers,
+        query=query,
+    )
+    return {**signer.headers, "Authorization": signer.authorization + signer.signature(body)}
+
+
+class BodySigner:
+    """Signs requests that differ in the body alone; about 4 µs each. Thread-safe.
+
+    Good for as long as the signature's time is: make a new one after a minute, or when the credentials change. The
+    arguments are those of `sign_request`.
+
+    Attributes:
+        headers: to send, without Authorization.
+        authorization: the value of that header up to the signature, which ends it.
+    """
+
+    __slots__ = ("_canonical", "_inner", "_outer", "authorization", "headers")
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        service: str,
+        region: str,
+        method: str,
+        host: str,
+        path: str,
+        now: float,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+    ) -> None:
+        timestamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+        self.headers = {"Host": host, "X-Amz-Date": timestamp}
+        if credentials.token:
+            self.headers["X-Amz-Security-Token"] = credentials.token
+        for name, value in (headers or {}).items():
+            if name.lower() not in _OURS:
+                self.headers[name] = value
+        signed = sorted((name.lower(), " ".join(value.split())) for name, value in self.headers.items())
+        signed = [(name, value) for name, value in signed if name not in _NEVER_SIGNED]
+        names = ";".join(name for name, _ in signed)
+        canonical = "\n".join(
+            (
+                method.upper(),
+                percent_encode(_without_dots(path), safe=b"/"),
+                _canonical_query(query),
+                *(f"{name}:{value}" for name, value in signed),
+                "",
+                names,
+                "",
+            )
         )
-    )
-    scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
-    to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{sha256(canonical.encode('utf-8')).hexdigest()}"
-    inner, outer = _day_states(credentials.secret_key, scope)
-    inner.update(to_sign.encode("utf-8"))
-    outer.update(inner.digest())
-    signature = outer.hexdigest()
-    result["Authorization"] = (
-        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-    )
-    return result
+        self._canonical = sha256(canonical.encode("utf-8"))
+        scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
+        self._inner, self._outer = _day_states(credentials.secret_key, scope)
+        self._inner.update(f"{_ALGORITHM}\n{timestamp}\n{scope}\n".encode())
+        self.authorization = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature="
+        )
+
+    def signature(self, body: bytes) -> str:
+        """Return the signature of the request with this body."""
+        canonical = self._canonical.copy()
+        canonical.update(sha256(body).hexdigest().encode())
+        inner = self._inner.copy()
+        inner.update(canonical.hexdigest().encode())
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 class ConnectionSigner:

@@ -61,7 +61,11 @@ def run_at_once(exchanges: "Iterable[Exchange[Got]]", *, most: int, time: Time) 
 
 def is_readable(connected: "socket.socket") -> bool:
     """Tell whether something, or the end, has arrived at a socket."""
-    return bool(_ready({0: (connected, READ, 0.0)}, 0.0))
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(connected, READ)
+        return bool(poll.poll(0))
+    return bool(select.select([connected], [], [], 0)[0])
 
 
 def _ended(waits: "dict[int, Wait]", time: Time) -> list[tuple[int, Exception | None]]:
@@ -89,9 +93,8 @@ def _ready(waits: "dict[int, Wait]", seconds: float) -> set[int]:
     numbers = {connected.fileno(): number for number, (connected, _, _) in waits.items() if connected}
     if hasattr(select, "poll"):
         poll = select.poll()
-        for connected, events, _ in waits.values():
-            if connected:
-                poll.register(connected, events)
+        for descriptor, number in numbers.items():
+            poll.register(descriptor, waits[number][1])
         return {numbers[descriptor] for descriptor, _ in poll.poll(ceil(seconds * 1000))}
     reads, writes = ([each for each, events, _ in waits.values() if each and events == side] for side in (READ, WRITE))
     # Windows reports a connection that was refused among the exceptional.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Generator, Iterable
 
 from ..http1 import ProtocolError, request
-from ..signing import Credentials, sign_request
+from ..signing import BodySigner, Credentials
 from .address import Endpoint
 from .at_once import run_at_once
 from .kept_connections import KeptConnections
@@ -40,7 +40,12 @@ _PROTOCOLS = {"dynamodb": ("1.0", "DynamoDB_20120810"), "secretsmanager": ("1.1"
 # The keys may have been replaced in a file since they were read.
 _REPLACED_KEYS = frozenset({"ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"})
 
+# Seconds. A signature is good for five minutes around its time; this leaves four for clocks that differ.
+_SIGN_AGAIN_AFTER = 60.0
+_NO_BODY = b"\r\nContent-Length: 0\r\n\r\n"
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 _requests = 0
 
 
@@ -78,6 +83,8 @@ class JsonService:
         version, self._target = _PROTOCOLS[name]
         self._content_type = f"application/x-amz-json-{version}"
         self._connections = KeptConnections(endpoint, tls=tls, time=patience.time)
+        # By operation: what its requests begin with, who signs them, with which credentials, and since when.
+        self._signers: dict[str, tuple[bytes, BodySigner, Credentials, float]] = {}
 
     def run(self, jobs: "Iterable[Job[Got]]", *, deadline: float | None = None) -> "list[Got]":
         """Run jobs at once, in this thread, and return their results in order.
@@ -133,24 +140,14 @@ class JsonService:
         self, operation: str, body: bytes, credentials: Credentials, deadline: float
     ) -> "Exchange[dict[str, Any]]":
         global _requests
-        authority, path = self._endpoint.authority, f"{self._endpoint.base_path}/"
-        headers = sign_request(
-            credentials,
-            service=self._name,
-            region=self._endpoint.region,
-            method="POST",
-            host=authority,
-            path=path,
-            body=body,
-            now=self._time.now(),
-            headers={"Content-Type": self._content_type, "X-Amz-Target": f"{self._target}.{operation}"},
-        )
+        authority = self._endpoint.authority
+        wire = self._sign(operation, body, credentials)
         seconds = min(self._patience.attempt, deadline - self._time.clock())
         if seconds <= 0:
             raise AwsError(f"no time was left to ask {authority}")
         _requests += 1
         try:
-            answer = yield from self._connections.exchange(request("POST", path, headers, body), seconds=seconds)
+            answer = yield from self._connections.exchange(wire, seconds=seconds)
         except TimeoutError as error:
             raise AwsError(f"{authority} did not answer within {seconds:.1g} s", is_retryable=True) from error
         except (OSError, ProtocolError) as error:
@@ -158,9 +155,31 @@ class JsonService:
             raise AwsError(f"{authority} could not be asked: {error}", is_retryable=not is_final) from error
         return self._read(operation, answer.status, answer.body)
 
+    def _sign(self, operation: str, body: bytes, credentials: Credentials) -> bytes:
+        """Return the bytes of a request; what does not change with the body is kept for a minute."""
+        now = self._time.now()
+        kept = self._signers.get(operation)
+        if kept is None or kept[2] != credentials or abs(now - kept[3]) > _SIGN_AGAIN_AFTER:
+            path = f"{self._endpoint.base_path}/"
+            signer = BodySigner(
+                credentials,
+                service=self._name,
+                region=self._endpoint.region,
+                method="POST",
+                host=self._endpoint.authority,
+                path=path,
+                now=now,
+                headers={"Content-Type": self._content_type, "X-Amz-Target": f"{self._target}.{operation}"},
+            )
+            start = request("POST", path, {**signer.headers, "Authorization": signer.authorization})
+            kept = start.removesuffix(_NO_BODY), signer, credentials, now
+            self._signers[operation] = kept
+        signature = kept[1].signature(body).encode()
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (kept[0], signature, len(body), body)
+
     def _read(self, operation: str, status: int, body: bytes) -> "dict[str, Any]":
         try:
-            members = json.loads(body)
+            members = _decode(body.decode())
         except ValueError:
             members = None
         if not isinstance(members, dict):

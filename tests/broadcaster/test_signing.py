@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster import http1
-from broadcaster.signing import ConnectionSigner, Credentials, percent_encode, sign_request
+from broadcaster.signing import BodySigner, ConnectionSigner, Credentials, percent_encode, sign_request
 
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 TOKENS = st.none() | st.text(st.sampled_from("ABCabc019+/="), min_size=1, max_size=1200)
@@ -76,6 +76,15 @@ def test_any_request_is_signed_as_botocore_signs_it(
     ours = sign_request(credentials, **request)
     theirs = botocore_authorization(credentials, **request)
     assert ours == dict(theirs.items())
+
+
+@given(CREDENTIALS, HOSTS, PATHS, HEADERS, TIMES, st.lists(st.binary(), min_size=1, max_size=3))
+def test_one_signer_signs_any_number_of_bodies(credentials, host, path, headers, now, bodies):
+    request = {"service": "dynamodb", "region": "us-east-1", "method": "POST", "host": host, "path": path, "now": now}
+    signer = BodySigner(credentials, **request, headers=headers)
+    for body in bodies:
+        expected = sign_request(credentials, **request, headers=headers, body=body)
+        assert {**signer.headers, "Authorization": signer.authorization + signer.signature(body)} == expected
 
 
 @given(
