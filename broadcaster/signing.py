@@ -1,8 +1,8 @@
 """Sign requests to AWS (Signature Version 4) with the standard library alone, byte for byte as botocore does.
 
 `sign_request` signs any one request, `BodySigner` such as differ in the body alone. `ConnectionSigner` is the fast way
-to sign very many that differ in the connection id alone, as in a broadcast: what comes before the id is hashed once, and one signature costs about 3 µs, where
-botocore's costs 60. Both derive the key of the day once for each secret.
+to sign very many that differ in the connection id alone, as in a broadcast: what comes before the id is hashed once,
+and one signature costs about 3 µs, where botocore's costs 60. All derive the key of the day once for each secret.
 
 This module is part of the Lambda's bundle too: it must stay cheap to import.
 

@@ -47,7 +47,7 @@ def test_the_backend_finds_who_subscribed(backend: DynamoDBRegistry) -> None:
     assert requests_of(lambda: registry.add(ID, "admin", deadline=soon())) == 1
     registry.add("other_-connection", "admin", deadline=soon())
     registry.add(ID, "logs", deadline=soon())
-    assert list(backend.pages("admin")) == [[ID, "other_-connection"]]
+    assert sorted(next(backend.pages("admin"))) == [ID, "other_-connection"]
     assert list(backend.pages("logs")) == [[ID]]
     assert list(backend.pages("admi")) == []
     assert backend.count() == 2
