@@ -11,7 +11,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from ..settings import Settings
-from .metrics import Metrics
+from .metrics import DOLLARS_A_MESSAGE, Metrics
 
 # Of a quota, when it is time to ask for more of it.
 NEAR = 0.8
@@ -37,28 +37,24 @@ class Alarms(Construct):
         )
         self._add(
             "LambdaErrors",
-            metrics.function("Errors", "Sum", "errors"),
+            metrics.function("Errors", "Sum"),
             0,
             "The Lambda raised or ran out of time. Its log group is an output of the stack; look for ERROR there.",
         )
         self._add(
             "LambdaThrottles",
-            metrics.function("Throttles", "Sum", "throttles"),
+            metrics.function("Throttles", "Sum"),
             0,
             "Browsers were refused because too many Lambdas ran at once: raise the setting concurrency, or the "
             "account's quota of concurrent executions.",
         )
-        throttles = metrics.table_throttles()
-        if throttles:
-            both = cloudwatch.MathExpression(
-                expression="read + write", using_metrics=throttles, label="throttles", period=Duration.minutes(5)
-            )
+        for kind, metric in metrics.table_throttles().items():
             self._add(
-                "TableThrottles",
-                both,
+                f"Table{kind}Throttles",
+                metric,
                 0,
-                "DynamoDB refused reads or writes for a while: more than 1,000 subscriptions a second to one channel, "
-                "or a table that is new. Browsers try again by themselves; spread the listeners over channels.",
+                f"DynamoDB refused {kind.lower()}s for a while: more than 1,000 subscriptions or 3,000 broadcasts a "
+                "second on one channel, or a new table. They are tried again; spread the listeners over channels.",
             )
         self._add(
             "ConnectionsNearQuota",
@@ -76,12 +72,14 @@ class Alarms(Construct):
             "throttle rate of API Gateway.",
         )
         if settings.daily_budget is not None:
+            # In messages, because metrics are counted and only the dashboard calculates.
+            messages = settings.daily_budget / DOLLARS_A_MESSAGE
             self._add(
                 "Budget",
-                metrics.dollars_a_day(),
-                settings.daily_budget,
-                f"The messages of one day cost more than {settings.daily_budget:g} US dollars. The dashboard shows "
-                "since when; docs/operating.md says what to do about it.",
+                metrics.api("MessageCount", "Sum", period=Duration.days(1)),
+                messages,
+                f"More than {messages:,.0f} messages in a day, which cost {settings.daily_budget:g} US dollars. The "
+                "dashboard shows since when; docs/operating.md says what to do about it.",
             )
 
     def _add(self, construct_id: str, metric: cloudwatch.IMetric, threshold: float, description: str) -> None:

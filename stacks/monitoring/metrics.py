@@ -39,7 +39,7 @@ class Metrics:
             period=period,
         )
 
-    def function(self, name: str, statistic: str, label: str) -> cloudwatch.Metric:
+    def function(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
         metric: cloudwatch.Metric = self._function.metric(name, statistic=statistic, label=label, period=_FIVE_MINUTES)
         return metric
 
@@ -48,10 +48,8 @@ class Metrics:
         if not self._table:
             return {}
         return {
-            kind: self._table.metric(
-                f"{kind.capitalize()}ThrottleEvents", statistic="Sum", label=f"{kind}s", period=_FIVE_MINUTES
-            )
-            for kind in ("read", "write")
+            kind: self._table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=_FIVE_MINUTES)
+            for kind in ("Read", "Write")
         }
 
     def dollars_a_day(self) -> cloudwatch.MathExpression:

@@ -1,0 +1,181 @@
+"""The template meets CloudFormation, and an event goes through what came of it, in both modes.
+
+With the pinned CDK CLI, as a deployer and a backend who have the rights that the documents give them, against an
+emulator. It tries the template and the commands, never the service's behaviour: that is what `local_gateway` is for.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from broadcaster import Broadcaster
+
+ROOT = Path(__file__).parents[2]
+REGION = "us-east-1"
+
+
+class Deployment:
+    """One stack in the account, and the backend that belongs to it."""
+
+    def __init__(self, registry, account, deployer):
+        self.account, self.deployer = account, deployer
+        self.name = f"try-{registry}"
+        # Made before the stack, as a backend's user or role usually is.
+        self.backend = account.user(f"{self.name}-backend")
+        self.settings = {"name": self.name, "registry": registry, "backend_user": f"{self.name}-backend"}
+
+    def cdk(self, command, *arguments):
+        context = [part for name, value in self.settings.items() for part in ("--context", f"{name}={value}")]
+        return self.account.cdk(command, *context, *arguments, environment=self.deployer)
+
+    def deploy(self, *arguments):
+        file = self.account.folder / "outputs.json"
+        text = self.cdk("deploy", "--require-approval", "never", "--outputs-file", str(file), *arguments)
+        self.outputs = json.loads(file.read_text())[self.name]
+        return text
+
+    @property
+    def place(self):
+        # The emulator serves APIs below a path; AWS under a host name of their own, which the outputs have.
+        host = self.account.origin.removeprefix("http://")
+        return f"{host}/_aws/execute-api/{self.outputs['ApiId']}/{self.outputs['Stage']}"
+
+    def broadcaster(self):
+        return Broadcaster(
+            endpoint_url=f"http://{self.place}",
+            region=REGION,
+            registry=self.outputs.get("RegistryUrl", "memory://"),
+            secret=self.outputs.get("SubscriptionSecretArn"),
+        )
+
+    def subscribe(self, client, broadcaster):
+        """Listen to the channel `admin`, as the mode asks for it; gives the connection's id."""
+        is_signed = self.settings["registry"] == "dynamodb"
+        subscription = {"action": "subscribe", "channel": "admin"}
+        client.send(json.dumps({"action": "connection_id"} if is_signed else subscription))
+        connection_id = heard(client)["connection_id"]
+        if is_signed:
+            signature = broadcaster.authorize_subscription(connection_id, "admin")
+            client.send(json.dumps({**subscription, "auth": signature}))
+        else:
+            broadcaster.register_connection(connection_id)
+        assert heard(client) == {"type": "subscription_succeeded", "channel": "admin"}
+        return connection_id
+
+
+def heard(client):
+    return json.loads(client.recv(timeout=60))
+
+
+@pytest.fixture(scope="module", params=["backend", "dynamodb"])
+def deployment(request, account, deployer):
+    deployment = Deployment(request.param, account, deployer)
+    deployment.before = account.inventory()
+    deployment.deploy()
+    return deployment
+
+
+@pytest.fixture
+def as_backend(deployment, monkeypatch):
+    """This process has the backend's credentials, and the policy of the stack is all that they are allowed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, deployment.backend[name])
+
+
+@pytest.mark.usefixtures("as_backend")
+def test_an_event_goes_through_the_deployed_api_to_whoever_subscribed(deployment):
+    with deployment.broadcaster() as broadcaster, connect(f"ws://{deployment.place}") as client:
+        connection_id = deployment.subscribe(client, broadcaster)
+        result = broadcaster.broadcast_admin_event({"type": "run_started"})
+        assert (result.sent, result.failed, result.stale) == (1, 0, 0)
+        event = heard(client)
+        assert (event["channel"], event["event"], event["data"]) == ("admin", "admin_event", {"type": "run_started"})
+        broadcaster.disconnect_connection(connection_id)
+        with pytest.raises(ConnectionClosed):
+            client.recv(timeout=60)
+
+
+def test_the_lambda_answers_in_its_return_value_through_the_route_response(deployment):
+    with connect(f"ws://{deployment.place}") as client:
+        client.send('{"action":"ping"}')
+        assert heard(client) == {"type": "pong"}
+
+
+def test_a_deployment_of_the_same_changes_nothing(deployment):
+    assert "Number of stacks with differences: 0" in deployment.cdk("diff", "--fail")
+    assert "(no changes)" in deployment.deploy()
+
+
+@pytest.mark.usefixtures("as_backend")
+def test_a_changed_deployment_serves_events_again_and_has_the_alarms_the_domain_and_the_tags(deployment):
+    deployment.settings |= {
+        "stage": "live",
+        "memory": "512",
+        "log_retention_days": "3",
+        "allowed_origins": "https://*.preview.example.com",
+        "concurrency": "5",
+        "monitoring": "ops@example.com",
+        "daily_budget": "5",
+        "domain": f"{deployment.name}.example.com",
+        # The emulator takes any; AWS wants one that exists, for this name.
+        "certificate": "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012",
+    }
+    deployment.deploy("--tags", "team=web")
+    assert deployment.outputs["WebSocketUrl"] == f"wss://{deployment.name}.example.com"
+    with (
+        deployment.broadcaster() as broadcaster,
+        connect(f"ws://{deployment.place}", origin="https://pr-1.preview.example.com") as client,
+    ):
+        deployment.subscribe(client, broadcaster)
+        assert broadcaster.broadcast_admin_event({"type": "ack"}).sent == 1
+        assert heard(client)["data"] == {"type": "ack"}
+    found = deployment.account.inventory()
+    assert len(found["alarms"]) == (8 if deployment.settings["registry"] == "dynamodb" else 6)
+    assert (len(found["dashboards"]), len(found["topics"]), found["domains"]) == (
+        1,
+        1,
+        [f"{deployment.name}.example.com"],
+    )
+    [api] = deployment.account.client("apigatewayv2").get_apis()["Items"]
+    assert api["Tags"]["team"] == "web"
+    functions = deployment.account.client("lambda")
+    [function] = functions.list_functions()["Functions"]
+    assert (function["FunctionName"], function["MemorySize"]) == (f"{deployment.name}-handler", 512)
+
+
+def test_a_removed_deployment_leaves_nothing_behind(deployment):
+    deployment.cdk("destroy", "--force")
+    assert deployment.account.inventory() == deployment.before
+
+
+def test_dev_py_deploys_and_prints_the_lines_to_paste(account, checkout):
+    account.bootstrap()
+    with checkout:
+        done = subprocess.run(
+            [sys.executable, "dev.py", "deploy", "--require-approval", "never", "-c", "name=from-dev-py"],
+            cwd=ROOT,
+            env=account.root,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [api] = account.client("apigatewayv2").get_apis()["Items"]
+    host = f"{api['ApiId']}.execute-api.us-east-1.amazonaws.com"
+    lines = done.stdout.splitlines()
+    assert f"NEXT_PUBLIC_PUSHER_KEY=wss://{host}/production" in lines
+    assert {f"WEBSOCKET_API_ID={api['ApiId']}", "WEBSOCKET_STAGE=production", "AWS_REGION=us-east-1"} <= set(lines)
+    account.cdk("destroy", "--force", "--context", "name=from-dev-py")
+
+
+def test_a_deployer_without_rights_is_refused(account):
+    account.bootstrap()
+    nobody = account.user("nobody")
+    text = account.cdk("deploy", "--require-approval", "never", environment=nobody, fails=True)
+    assert "not authorized" in text or "AccessDenied" in text
