@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = {"bench", "browser", "ci", "client", "conformance", "end_to_end", "packaging", "security"}
+FOLDERS = {"bench", "browser", "ci", "client", "conformance", "deployment", "end_to_end", "packaging", "security"}
 PROGRAMS = {"chromium", "docker", "node", "npm", "npx"}
 WORDS = ("aws-cdk", "dev.py", "examples.stand_in", "moto.server")  # of command lines, wherever they stand in them
 MOST_CPU_SECONDS = 10  # of the test and the processes that it started: several times what the longest one needs
