@@ -21,10 +21,10 @@ class Dashboard(Construct):
         # Without a name of its own: dashboards belong to all regions of an account, and two may have the stack.
         self.dashboard = cloudwatch.Dashboard(self, "Page", default_interval=Duration.hours(24))
         self.dashboard.add_widgets(
-            _graph("Handshakes, five minutes", metrics.api("ConnectCount", "Sum", "connects")),
-            _graph("Messages in both directions, five minutes", metrics.api("MessageCount", "Sum", "messages")),
+            _graph("Handshakes in five minutes", metrics.api("ConnectCount", "Sum", "connects")),
+            _graph("Messages in five minutes, both ways", metrics.api("MessageCount", "Sum", "messages")),
             cloudwatch.SingleValueWidget(
-                title="Messages since midnight UTC, at $1 a million",
+                title="Messages since midnight, UTC",
                 metrics=[metrics.dollars_a_day()],
                 width=THIRD,
                 height=6,
@@ -33,9 +33,9 @@ class Dashboard(Construct):
         self.dashboard.add_widgets(
             _graph(
                 "Errors of the gateway",
-                metrics.api("ExecutionError", "Sum", "execution errors"),
-                metrics.api("IntegrationError", "Sum", "integration errors"),
-                metrics.api("ClientError", "Sum", "client errors"),
+                metrics.api("ExecutionError", "Sum", "execution"),
+                metrics.api("IntegrationError", "Sum", "integration"),
+                metrics.api("ClientError", "Sum", "client"),
             ),
             _graph(
                 "Errors of the Lambda",

@@ -48,7 +48,9 @@ class Metrics:
         if not self._table:
             return {}
         return {
-            kind: self._table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=_FIVE_MINUTES)
+            kind: self._table.metric(
+                f"{kind}ThrottleEvents", statistic="Sum", label=f"{kind.lower()}s", period=_FIVE_MINUTES
+            )
             for kind in ("Read", "Write")
         }
 
@@ -58,6 +60,6 @@ class Metrics:
         return cloudwatch.MathExpression(
             expression=f"messages * {DOLLARS_A_MESSAGE:.8f}",
             using_metrics={"messages": self.api("MessageCount", "Sum", period=day)},
-            label="US dollars for messages",
+            label="US dollars, at $1 a million",
             period=day,
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+
+from tests.stacks import dashboard_picture
 
 
 def alarms(template, properties):
@@ -135,3 +138,12 @@ def test_the_widgets_fill_the_grid_and_none_covers_another(template, properties)
 
 def test_the_dashboards_address_is_an_output(template, outputs):
     assert "#dashboards/dashboard/<MonitoringDashboardPage" in outputs(template)["DashboardUrl"]
+
+
+def test_the_picture_in_the_documents_is_of_this_dashboard(template_path, project, properties):
+    template = json.loads(template_path(monitoring="true", registry="dynamodb").read_text("utf-8"))
+    drawn = dashboard_picture.draw(widgets(template, properties))
+    picture = project / "docs" / "images" / "cloudwatch.svg"
+    if os.environ.get("UPDATE_SNAPSHOT"):  # as the template's: tests/stacks/test_snapshot.py
+        picture.write_text(drawn, encoding="utf-8", newline="\n")
+    assert picture.read_text("utf-8") == drawn
