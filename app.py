@@ -13,7 +13,7 @@ def main() -> int:
     except ModuleNotFoundError:
         print(
             f"error: {sys.executable} has no aws-cdk-lib; run `python3 dev.py synth` once, which makes .venv, or "
-            "install requirements.txt into the active environment",
+            "install requirements/deploy.txt into the active environment",
             file=sys.stderr,
         )
         return 1

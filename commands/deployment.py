@@ -8,13 +8,13 @@ from .set_up import CDK, LOGS, call, set_up
 
 def synth(_: argparse.Namespace, arguments: list[str]) -> int:
     """Print the CloudFormation template, which is also in cdk.out."""
-    set_up()
+    set_up("deploy")
     return call([*CDK, "synth", *arguments])
 
 
 def deploy(_: argparse.Namespace, arguments: list[str]) -> int:
     """Deploy with the AWS credentials of the environment and print the outputs as lines to paste."""
-    set_up()
+    set_up("deploy")
     LOGS.mkdir(exist_ok=True)
     file = LOGS / "outputs.json"
     code = call([*CDK, "deploy", "--outputs-file", file, *arguments])

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     """Synthesize, start the local gateway and the example backend, and either wait or take the tour."""
     for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
         check_port(port, name)
-    set_up()
+    set_up("run")
     context = ["--context", f"registry={options.registry}"]
     run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *context])
     log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows

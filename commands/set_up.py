@@ -16,19 +16,30 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOGS = ROOT / ".dev"
 CDK = ["node", "node_modules/aws-cdk/bin/cdk"]
 
+# What `.venv` has to have, by what is to be done in it; each takes in those before.
+REQUIREMENTS = {
+    "deploy": ROOT / "requirements" / "deploy.txt",
+    "run": ROOT / "requirements" / "run.txt",
+    "test": ROOT / "requirements.txt",
+}
+
 
 class Stop(Exception):
     """Ends the command with one sentence for its user."""
 
 
-def set_up() -> None:
-    """Make `.venv` and `node_modules` what requirements.txt and package-lock.json say, if they are not."""
+def set_up(purpose: str = "test") -> None:
+    """Make `.venv` and `node_modules` what the requirements for a purpose and package-lock.json say, if they are not.
+
+    An environment that was made for more stays as it is.
+    """
     check_node()
-    with once_for(VENV, ROOT / "requirements.txt") as is_due:
+    enough = list(REQUIREMENTS.values())[list(REQUIREMENTS).index(purpose) :]
+    with once_for(VENV, *enough) as is_due:
         if is_due:
             if not PYTHON.exists():
                 run_step("Making a virtual environment in .venv", [sys.executable, "-m", "venv", VENV])
-            install_python_packages()
+            install_python_packages(enough[0])
     with once_for(ROOT / "node_modules", ROOT / "package-lock.json") as is_due:
         if is_due:
             npm = shutil.which("npm")
@@ -48,13 +59,12 @@ def check_node() -> None:
         raise Stop(f"Node {version} is too old for the CDK CLI; install Node 20 or newer and run this again")
 
 
-def install_python_packages() -> None:
-    file = ROOT / "requirements.txt"
+def install_python_packages(file: Path) -> None:
     requirements = ["-r", str(file)]
     # uv takes seconds where pip takes a minute
-    uv = next(line for line in file.read_text().splitlines() if line.startswith("uv=="))
+    uv = next(line.split()[0] for line in contents(file).splitlines() if line.startswith("uv=="))
     run_step("Installing the installer", [PYTHON, "-m", "pip", "install", "--quiet", uv], network=True)
-    title = "Installing the Python packages of requirements.txt"
+    title = f"Installing the Python packages of {file.relative_to(ROOT).as_posix()}"
     try:
         run_step(title, [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, *requirements], network=True)
     except Stop:  # pip may know a mirror or a proxy that uv does not
@@ -62,14 +72,24 @@ def install_python_packages() -> None:
 
 
 @contextlib.contextmanager
-def once_for(folder: Path, source: Path) -> Iterator[bool]:
-    """Say whether `folder` has still to be made from `source`, and remember in it when that has been done."""
+def once_for(folder: Path, source: Path, *larger: Path) -> Iterator[bool]:
+    """Say whether `folder` has still to be made from `source`, and remember in it when that has been done.
+
+    What was made from one of the `larger` sources, which have all that `source` has, will do.
+    """
     mark = folder / ".made-from"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    is_due = not mark.is_file() or mark.read_text() != digest
+    digest, *others = (hashlib.sha256(contents(file).encode()).hexdigest() for file in (source, *larger))
+    is_due = not mark.is_file() or mark.read_text() not in (digest, *others)
     yield is_due
     if is_due and folder.is_dir():
         mark.write_text(digest)
+
+
+def contents(file: Path) -> str:
+    """Return the text of a file and, of a requirements file, that of the files that it takes in."""
+    text = file.read_text("utf-8")
+    taken_in = [line.removeprefix("-r ") for line in text.splitlines() if line.startswith("-r ")]
+    return text + "".join(contents(file.parent / name) for name in taken_in)
 
 
 def run_step(title: str, command: Sequence[str | Path], *, network: bool = False) -> None:

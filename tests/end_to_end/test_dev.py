@@ -36,6 +36,7 @@ def clone(tmp_path):
     """What is needed of a fresh clone to see its set-up begin."""
     for name in ("dev.py", "requirements.txt", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     shutil.copytree(ROOT / "commands", tmp_path / "commands", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
