@@ -4,8 +4,8 @@ const PAUSE = 5000; // milliseconds between two looks; they go to one's own back
 const PAUSE_WHILE_LOST = 1000;
 
 /**
- * Asks again and again, while the page is visible, whether the backend answers. A connection to the gateway says nothing
- * about it: it stays open when the backend is killed, and a backend that was restarted does not know it.
+ * Asks again and again, while the page is visible, whether the backend answers. A connection to the gateway does not
+ * say so: it stays open when the backend is killed, and a backend that was restarted does not know it.
  */
 export class BackendWatch {
   #known; // the configuration as it was answered last

@@ -23,6 +23,7 @@ export class Cost {
 }
 
 export function inDollars(value) {
+  if (value > 0 && value < 0.01) return "< $0.01";
   const digits = value < 100 ? 2 : 0;
-  return value > 0 && value < 0.01 ? "< $0.01" : `$${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+  return `$${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }

@@ -88,7 +88,7 @@ function listen(channel, event, show) {
   });
 }
 
-/** The backend does not know this connection after a restart, and the next event may come before the client finds out. */
+/** After a restart the backend does not know this connection, and has events before the client finds out. */
 async function registerAgain({ register }) {
   const { socket_id } = gateway.connection;
   if (register && socket_id) await request("POST", register, { connection_id: socket_id });
@@ -187,5 +187,6 @@ try {
   if (known.user) enter(known);
   else askWho(enter);
 } catch {
-  document.body.append(make("p.problems", "The backend does not answer; reload this page when it does.", { role: "alert" }));
+  const text = "The backend does not answer; reload this page when it does.";
+  document.body.append(make("p.problems", text, { role: "alert" }));
 }

@@ -63,15 +63,16 @@ export class Runs {
       known.add(asText(data?.thread_id, 64));
     }
     for (const run of this.all.values()) {
-      if (run.status === "running" && run.heardAt < askedAt && !known.has(run.thread)) this.#become(run, "lost", run.heardAt);
+      const isUnknown = run.heardAt < askedAt && !known.has(run.thread);
+      if (run.status === "running" && isUnknown) this.#become(run, "lost", run.heardAt);
     }
   }
 
   #run(thread, at) {
     let run = this.all.get(thread);
     if (run) return run;
-    run = { thread, name: thread, status: "running", startedAt: at, heardAt: at, steps: new Map(), lines: 0, errors: 0 };
-    Object.assign(run, { events: [], keys: new Set() });
+    run = { thread, name: thread, status: "running", startedAt: at, heardAt: at, lines: 0, errors: 0 };
+    Object.assign(run, { steps: new Map(), events: [], keys: new Set() });
     this.all.set(thread, run);
     this.counts.running++;
     if (this.all.size > KEPT) {

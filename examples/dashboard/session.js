@@ -15,10 +15,10 @@ export async function config() {
 
 /** Throws an Error with the backend's reason as its message and, if it answered at all, the HTTP status as `status`. */
 export async function request(method, path, body) {
-  const options = { method, headers: body && { "Content-Type": "application/json" }, body: body && JSON.stringify(body) };
+  const json = body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let response, text;
   try {
-    response = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE) });
+    response = await fetch(path, { method, ...json, signal: AbortSignal.timeout(PATIENCE) });
     text = await response.text();
   } catch (error) {
     throw new Error(SILENT, { cause: error }); // the browser's own words differ and say less

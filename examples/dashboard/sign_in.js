@@ -4,7 +4,7 @@ import { config, credentialsOfAddress, request } from "./session.js";
 const form = find("sign-in");
 const error = form.querySelector(".error");
 
-/** Shows the form in place of the page, with the reason, until somebody has signed in; then calls `onEntered(config)`. */
+/** Shows the form in place of the page, with the reason, until somebody has signed in; then `onEntered(config)`. */
 export function askWho(onEntered, reason = "") {
   find("app").hidden = true;
   form.hidden = false;

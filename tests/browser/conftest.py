@@ -242,6 +242,10 @@ class Dashboard:
         """The run of that name on the page."""
         return self.page.locator("#run-list .face", has=self.page.get_by_text(str(name), exact=True))
 
+    def item(self, name):
+        """The same with all that it shows when it is chosen."""
+        return self.page.locator("#run-list .run", has=self.page.get_by_text(str(name), exact=True))
+
     def figure(self, id_):
         return int(self.page.locator(f"#{id_}").text_content().replace(",", ""))
 

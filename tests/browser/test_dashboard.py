@@ -69,9 +69,11 @@ def test_a_page_that_comes_late_sees_the_runs_before(dashboard, open_dashboard):
 
 def test_a_run_shows_its_steps_and_its_log_alone(busy):
     page = busy.page
-    run = page.locator("#run-list .run[data-status=completed]").first
+    ended = page.locator("#run-list .run[data-status=completed] .meta").first.text_content()
+    thread = ended.split(" · ")[0]
+    run = page.locator("#run-list .run", has=page.get_by_text(ended, exact=True))
     run.locator(".face").click()
-    thread = run.locator(".meta").text_content().split(" · ")[0]
+    run.locator(".steps li.finished").nth(1).wait_for()
     assert run.locator(".steps li.finished").count() in (2, 3)
     assert run.locator(".events li").count() >= 5
     assert page.get_by_role("combobox", name="Thread").input_value() == thread
@@ -124,6 +126,18 @@ def test_traffic_is_turned_with_the_keyboard(dashboard):
     assert dashboard.system.ask("GET", "/simulation") == {"speed": 0.5}
     dashboard.page.keyboard.press("ArrowLeft")
     dashboard.page.wait_for_function("() => document.getElementById('speed-text').textContent === 'Off'")
+
+
+def test_traffic_that_somebody_else_has_turned_is_shown(dashboard):
+    dashboard.system.ask("PUT", "/simulation", {"speed": 40})
+    dashboard.page.get_by_text("240 runs a minute").wait_for()
+    assert slider_value(dashboard) == "7"
+    dashboard.system.ask("PUT", "/simulation", {"speed": 0})
+    dashboard.page.locator("#speed-text").get_by_text("Off").wait_for()
+
+
+def slider_value(dashboard):
+    return dashboard.page.get_by_role("slider", name="Simulated traffic").input_value()
 
 
 def test_every_control_has_a_name(busy):
