@@ -1,25 +1,17 @@
-/** Prints what the client costs a page, minified and gzipped, and fails if that is 4 KB or more. */
+/** Prints what the client costs a page, minified and gzipped, and fails if that is more than 5.5 KB. */
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { minified } from "./build.js";
 
-export const LIMIT = 4096; // bytes
+export const LIMIT = 5632; // bytes
 
 export async function size() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("src/gateway.js", import.meta.url))],
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-  });
-  const [{ contents }] = outputFiles;
+  const { contents } = await minified();
   return { minified: contents.length, gzipped: gzipSync(contents, { level: 9 }).length };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { minified, gzipped } = await size();
   console.log(`${minified} bytes minified, ${gzipped} bytes gzipped, limit ${LIMIT}`);
-  process.exitCode = gzipped < LIMIT ? 0 : 1;
+  process.exitCode = gzipped <= LIMIT ? 0 : 1;
 }

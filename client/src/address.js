@@ -1,5 +1,6 @@
 /** The WebSocket URL that a key means. Throws for a key that means none, and shows no more of it than its beginning. */
 export function address(key, region, stage = "production") {
+  key = key?.trim?.() ?? key; // a line break at its end, as a file or a form may bring
   if (typeof key !== "string" || !key) throw new Error(`the key is ${key === "" ? "empty" : key}; ${WANTED}`);
   if (/^wss?:\/\/[^/\s#]+[^\s#]*$/.test(key)) {
     if (/\.amazonaws\.com(\.cn)?\/?$/.test(key)) throw new Error(`the key names no stage; append it, e.g. '/${stage}'`);

@@ -1,12 +1,14 @@
 import { Emitter } from "./emitter.js";
+import { kept } from "./kept.js";
+import { SECOND } from "./limits.js";
 import { Link } from "./link.js";
 
-const SECOND = 1000;
 const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
 const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
 const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
 const LONGEST_PAUSE = 30 * SECOND;
 const REMEMBERED = 5000; // event ids: twenty seconds of 250 events a second
+const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // iOS sends the last alone for a page it kept
 
 /**
  * One for each address and its options on a page, whatever number of Gateways share it: decides when to connect,
@@ -19,17 +21,18 @@ export class Connection extends Emitter {
   #link = null;
   #next = null;
   #seen = new Set(); // ids of events, oldest first
+  #complaints = new Set(); // kinds of errors that nobody handled, and the console has
   #failures = 0;
   #isWanted = false;
   #ticker;
   #ticked;
   #retry;
 
-  constructor(url, platform) {
+  constructor(url, platform, isPassing) {
     super();
     this._url = url;
     this._platform = platform;
-    for (const type of ["online", "offline", "visibilitychange"]) platform.page.addEventListener?.(type, this);
+    this._isPassing = isPassing; // open for as long as there are claims: others like it are made with every render
   }
 
   get socket_id() {
@@ -40,19 +43,24 @@ export class Connection extends Emitter {
     return this.#link?.send(frame) ?? false;
   }
 
-  _connect() {
-    if (this.#isWanted) return;
-    if (this._platform.WebSocket) {
-      this.#isWanted = true;
-      this.#ticked = this._platform.now();
-      this.#tick();
-      this.#dial();
-    } else if (globalThis.document) {
-      this.#enter("failed");
-    }
+  /** A page connects at once. A server that renders one makes Gateways too, but has no use for a connection. */
+  _begin() {
+    if (this._platform.page.document && !this._isPassing) this.connect();
   }
 
-  _disconnect() {
+  connect() {
+    if (this.#isWanted) return;
+    const { WebSocket, page, now } = this._platform;
+    if (!WebSocket) return this.#giveUp(new Error("no WebSocket here; Node.js has one from version 22 on"));
+    this.#isWanted = true;
+    for (const type of PAGE_EVENTS) page.addEventListener?.(type, this);
+    this.#ticked = now();
+    this.#tick();
+    this.#dial();
+  }
+
+  /** For all Gateways that share it, e.g. on logout; until the next `connect`, `subscribe` or Gateway. */
+  disconnect() {
     if (this.#isWanted) this.#stop("disconnected");
   }
 
@@ -60,6 +68,7 @@ export class Connection extends Emitter {
     this.#isWanted = false;
     this._platform.clearTimeout(this.#ticker);
     this._platform.clearTimeout(this.#retry);
+    for (const type of PAGE_EVENTS) this._platform.page.removeEventListener?.(type, this);
     for (const link of this.#links) link.close();
     this.#enter(state);
   }
@@ -71,9 +80,13 @@ export class Connection extends Emitter {
       this.#link = this.#open();
     } catch (error) {
       // The browser will never allow this address, e.g. ws:// from an https:// page.
-      this._fail("WebSocketError", error);
-      this.#stop("failed");
+      this.#giveUp(error);
     }
+  }
+
+  #giveUp(error) {
+    this.#stop("failed");
+    queueMicrotask(() => this._fail("WebSocketError", error)); // whoever made the first Gateway cannot listen yet
   }
 
   #open() {
@@ -98,17 +111,23 @@ export class Connection extends Emitter {
       this._settle();
       if (!this.#isWanted) return;
       if (!this.#link) this.#retry = this._platform.setTimeout(() => this.#dial(), this._pause(this.#failures++));
+      const isNews = this.state !== "unavailable";
       this.#enter(this.#link?.id ? "connected" : link.id ? "connecting" : "unavailable");
+      if (isNews && this.state === "unavailable") {
+        const message = `${this._url.split("?")[0]} cannot be reached, or does not admit this page`;
+        this._fail("WebSocketError", { message });
+      }
     }
   }
 
   /** The page came to the front, or its network changed. */
   handleEvent({ type }) {
     const link = this.#link;
-    const isShown = type === "visibilitychange";
+    const isShown = type === "visibilitychange" || type === "pageshow";
     if (!this.#isWanted || (isShown && this._platform.page.document?.hidden)) return;
     if (link?.id) {
       if (!isShown || this._platform.now() - link.heard > TICK) link.probe();
+      if (isShown && link.isDue) link.register();
     } else if (type === "online" || (isShown && !link)) {
       link?.close(); // begun without a network, it would last until its time limit
       this.#dial();
@@ -150,10 +169,9 @@ export class Connection extends Emitter {
 
   _add(channel) {
     const { name } = channel;
-    if (!this._channels.has(name)) this._channels.set(name, new Set());
-    this._channels.get(name).add(channel);
-    for (const link of this.#links) link.refused.delete(name);
-    this._connect();
+    kept(this._channels, name, () => new Set()).add(channel);
+    for (const link of this.#links) link.retry(name);
+    this.connect();
     this.#reconcile();
   }
 
@@ -170,6 +188,7 @@ export class Connection extends Emitter {
       this.#link?.reconcile();
       this.#next?.reconcile();
       this._settle();
+      if (this._isPassing && !this._channels.size) this.disconnect();
     });
   }
 
@@ -203,16 +222,24 @@ export class Connection extends Emitter {
     }
   }
 
-  /** Tells the channels of that name, then the Gateways that hold one. */
+  /** Tells the channels of that name, then the Gateways that hold one; returns whether anybody listened. */
   _tell(name, event, ...rest) {
     const channels = [...(this._channels.get(name) ?? [])];
-    for (const channel of channels) channel._emit(event, ...rest);
-    for (const gateway of new Set(channels.map((channel) => channel._gateway))) gateway._emit(event, ...rest);
+    const gateways = new Set(channels.map((channel) => channel._gateway));
+    return [...channels, ...gateways].filter((target) => target._emit(event, ...rest)).length > 0;
   }
 
-  /** In the shape of Pusher's errors. The application decides what of it a console may show. */
-  _fail(type, { message, status, requestId }) {
-    this._emit("error", { type, error: { data: { message, code: status, requestId } } });
+  /** In the shape of Pusher's errors. */
+  _fail(type, { message, status, requestId, isFinal }) {
+    const data = { message, code: status, requestId, ...(isFinal && { isFinal }) };
+    if (!this._emit("error", { type, error: { data } })) this._complain(type, message, "the connection's 'error'");
+  }
+
+  /** What nobody handles goes to the console, once for each kind: else nothing would come, and nothing say why. */
+  _complain(kind, message, where) {
+    if (this.#complaints.has(kind)) return;
+    this.#complaints.add(kind);
+    console.error(`${kind}: ${message}. Bind ${where} to handle what is like it.`);
   }
 
   #enter(state, data) {

@@ -3,6 +3,7 @@ export class Emitter {
   #bindings = []; // [event, or null for every event; callback]
 
   bind(event, callback) {
+    if (typeof callback !== "function") throw new TypeError(`bind takes a function, not ${typeof callback} '${callback}'`);
     this.#bindings.push([event, callback]);
     return this;
   }
@@ -30,11 +31,14 @@ export class Emitter {
     return this;
   }
 
+  /** Returns whether anybody was told. */
   _emit(event, ...rest) {
+    let isHeard = false;
     for (const binding of [...this.#bindings]) {
       const [name, callback] = binding;
       // An earlier callback may have unbound this one.
       if ((name ?? event) !== event || !this.#bindings.includes(binding)) continue;
+      isHeard = true;
       try {
         name === null ? callback(event, ...rest) : callback(...rest);
       } catch (error) {
@@ -44,5 +48,6 @@ export class Emitter {
         });
       }
     }
+    return isHeard;
   }
 }

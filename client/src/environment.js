@@ -1,10 +1,8 @@
-/**
- * What the client takes from the world outside. Tests pass their own in `platform`.
- *
- * Only pages and workers get a WebSocket: a server that renders a page may have one, but no use for a connection.
- */
+/** What the client takes from the world outside. Tests pass their own in `platform`. */
 export const environment = {
-  WebSocket: (globalThis.document || globalThis.importScripts) && globalThis.WebSocket,
+  get WebSocket() {
+    return globalThis.WebSocket;
+  },
   fetch: (...request) => fetch(...request),
   now: () => Date.now(), // a monotonic clock would stop while a laptop sleeps
   setTimeout: (callback, delay) => setTimeout(callback, delay),

@@ -50,8 +50,8 @@ export type ConnectionState = "initialized" | "connecting" | "connected" | "unav
 export interface ConnectionError {
   /**
    * `GatewayError`: API Gateway's own error frame, e.g. after the Lambda failed. `ProtocolError`: the Lambda did not
-   * understand a frame, or we did not. `RegistrationError`, `SubscriptionError`: an attempt failed, and is repeated.
-   * `WebSocketError`: the browser refuses the address.
+   * understand a frame, or we did not. `RegistrationError`, `SubscriptionError`: an attempt failed, and is repeated
+   * unless `isFinal`. `WebSocketError`: the gateway cannot be reached, or the browser refuses the address.
    */
   type: "GatewayError" | "ProtocolError" | "RegistrationError" | "SubscriptionError" | "WebSocketError";
   error: {
@@ -61,6 +61,8 @@ export interface ConnectionError {
       code?: number;
       /** Finds the failure in the Lambda's logs. */
       requestId?: string;
+      /** It was refused, and is not repeated on this connection. */
+      isFinal?: true;
     };
   };
 }
@@ -76,13 +78,26 @@ export interface ConnectionEvents {
   disconnected: undefined;
 }
 
-/** Shared by every Gateway of the page with the same address and options. */
+/** Shared by every Gateway of the page with the same address and `name`, or the same address and options. */
 export interface Connection extends Bindable<ConnectionEvents> {
   readonly state: ConnectionState;
   /** The connection id; another one after every reconnection and handover. */
   readonly socket_id: string | null;
   /** Sends a frame of one's own. False if the connection is not open; an Error, unsent, over 32 KB of UTF-8. */
   send(frame: object): boolean;
+  /** Connects again, with all claims that are left. */
+  connect(): void;
+  /** Closes the socket of all Gateways that share it, e.g. on logout. `connect`, `subscribe` or a Gateway opens it. */
+  disconnect(): void;
+}
+
+type Sign = (connection_id: string, channel: string) => string | { auth: string } | Promise<string | { auth: string }>;
+type Signatures = { auth: Record<string, string> };
+
+/** One request for many: `{"connection_id": …, "channels": […]}`, answered by `{"auth": {channel: signature}}`. */
+interface Batch {
+  url: string | ((connection_id: string, channels: string[]) => Signatures | Promise<Signatures>);
+  batch: true;
 }
 
 export interface GatewayOptions {
@@ -91,18 +106,28 @@ export interface GatewayOptions {
   /** Stage, for a key that is an API id alone. Default `production`. */
   stage?: string;
   /**
+   * Gateways with the same address and name share a connection, which uses the newest of their options. Without a name
+   * it is those with the same options, where each function is itself: then give functions that are made once.
+   */
+  name?: string;
+  /**
    * Where every new connection is registered: a URL that gets `POST {"connection_id": …}` with credentials, where any
-   * 2xx is yes; or a function. Repeated until it succeeds.
+   * 2xx is yes; or a function. Repeated until it succeeds, or is refused by a 4xx other than 408 and 429 (of a function:
+   * an error with such a `status`).
    */
   register?: string | ((connection_id: string) => unknown);
   /**
-   * Where every subscription gets its signature: a URL that gets `POST {"connection_id": …, "channel": …}` with
-   * credentials and answers `{"auth": …}`; or a function. A 4xx (of a function: an error with such a `status`) refuses
-   * the subscription, anything else is repeated.
+   * Milliseconds between registrations of one connection while the page is visible, give or take a fifth: a backend that
+   * was restarted may know nobody. Default 60,000; 0 is never.
    */
-  auth?:
-    | string
-    | ((connection_id: string, channel: string) => string | { auth: string } | Promise<string | { auth: string }>);
+  registerInterval?: number;
+  /**
+   * Where every subscription gets its signature: a URL that gets `POST {"connection_id": …, "channel": …}` with
+   * credentials and answers `{"auth": …}`; or a function. A 4xx refuses the subscription, anything else is repeated.
+   */
+  auth?: string | Sign | Batch;
+  /** Which cookies go with requests to the backend, as for `fetch`. Default `include`. */
+  credentials?: "omit" | "same-origin" | "include";
   /** Milliseconds of silence before a ping. Default 510,000; each ping and its answer are two billed messages. */
   activityTimeout?: number;
   /** Milliseconds that the answer may take before the connection is given up. Default 10,000. */

@@ -6,12 +6,10 @@
  *     Link        one WebSocket
  */
 import { address } from "./address.js";
-import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { environment } from "./environment.js";
-
-// One per page whatever copies of this module a bundler or a hot reload made. The number changes with what is shared.
-const SHARED = Symbol.for("apigw-broadcaster-client/1");
+import { kept } from "./kept.js";
+import { check, checkTarget, GATEWAY_OPTIONS } from "./options.js";
+import { connectionOf, shared } from "./shared.js";
 
 /** One claim on a channel, with its own callbacks: what `subscribe` returns. */
 class Channel extends Emitter {
@@ -31,23 +29,25 @@ class Channel extends Emitter {
 export class Gateway extends Emitter {
   #claims = new Map(); // channel name -> { channels: Set of open Channels, returned: how many `unsubscribe` gave back }
 
-  constructor(key, { cluster, stage, register, auth, activityTimeout, pongTimeout, platform } = {}) {
+  constructor(key, options = {}) {
     super();
-    const url = address(key, cluster, stage);
-    const options = { register, auth, activityTimeout, pongTimeout };
-    const shared = (globalThis[SHARED] ??= { connections: new Map() });
-    // Every render and hot reload makes functions anew: the same text is the same option, and the newest is used.
-    const same = JSON.stringify([url, options], (_, value) => (typeof value === "function" ? `${value}` : value));
-    const { connections } = shared;
-    if (!connections.has(same)) connections.set(same, new Connection(url, { ...environment, ...platform }));
-    this.connection = connections.get(same);
-    this.connection._options = options;
-    this.connection._connect();
-    shared.latest = this;
+    check(options, GATEWAY_OPTIONS);
+    const { cluster, stage, register, auth, ...others } = options;
+    checkTarget("register", register);
+    checkTarget("auth", auth?.url ?? auth);
+    this.connection = connectionOf(address(key, cluster, stage), { register, auth, ...others });
+    this.connection._begin();
+    shared()._latest = this;
+    shared()._tell();
   }
 
   static get latest() {
-    return globalThis[SHARED]?.latest;
+    return shared()._latest;
+  }
+
+  /** Resolves when there is a Gateway on the page, with the newest. */
+  static get _any() {
+    return shared()._first.then(() => Gateway.latest);
   }
 
   subscribe(name) {
@@ -55,8 +55,7 @@ export class Gateway extends Emitter {
       throw new Error(`channel '${name}' is not 1 to 200 of A-Z a-z 0-9 _ - = @ , . ; : /`);
     }
     const channel = new Channel(this, name);
-    if (!this.#claims.has(name)) this.#claims.set(name, { channels: new Set(), returned: 0 });
-    this.#claims.get(name).channels.add(channel);
+    kept(this.#claims, name, () => ({ channels: new Set(), returned: 0 })).channels.add(channel);
     this.connection._add(channel);
     return channel;
   }
@@ -77,7 +76,7 @@ export class Gateway extends Emitter {
     for (const { channels } of this.#claims.values()) {
       for (const channel of channels) channel.unsubscribe();
     }
-    if (!this.connection._channels.size) this.connection._disconnect();
+    if (!this.connection._channels.size) this.connection.disconnect();
   }
 
   _release(channel) {

@@ -1,26 +1,14 @@
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-
-// API Gateway ends a connection after 10 minutes without a message and after 2 hours in any case, and takes 32 KB in a
-// frame; a browser cannot split one.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-const FRAME_LIMIT = 32 * 1024; // bytes of UTF-8
-const EARLIEST_RENEWAL = 90 * MINUTE; // at a random age, so that clients that came together part again
-const LATEST_RENEWAL = 115 * MINUTE;
-// A ping and its answer are two billed messages. 8.5 minutes leave room for the slow timers of a hidden page.
-const ACTIVITY_TIMEOUT = 8.5 * MINUTE;
-const PONG_TIMEOUT = 10 * SECOND;
-const OPEN_TIMEOUT = 15 * SECOND; // until the connection id is known: handshake, `$connect` and a message, all cold
-const ANSWER_TIMEOUT = 10 * SECOND; // the Lambda's own limit
-
-const failure = (message, status) => Object.assign(new Error(message), { status });
+import { ask, failure, isRefusal, within } from "./backend.js";
+import * as limits from "./limits.js";
+import { Signatures } from "./signatures.js";
 
 /** One WebSocket: learns its connection id, registers it, and makes its subscriptions what the page wants. */
 export class Link {
   id = null;
   closed = false;
   confirmed = new Map(); // channels that the gateway has said yes to -> false while they are being given up
-  refused = new Set(); // channels that it, or the backend, has said no to
+  refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
+  isDue = false; // to be registered again as soon as the page is looked at
   #connection;
   #platform;
   #socket;
@@ -29,6 +17,8 @@ export class Link {
   #open = false;
   #busy = new Set(); // channels with a change under way, "" for the registration
   #waiting = new Map(); // channel -> what to call when the gateway answers
+  #again; // timer: the registration is repeated
+  #signatures;
 
   constructor(connection) {
     const platform = (this.#platform = connection._platform);
@@ -36,10 +26,10 @@ export class Link {
     const socket = (this.#socket = new platform.WebSocket(connection._url));
     this.#connection = connection;
     this.born = this.heard = platform.now();
-    this.renewAt = this.born + EARLIEST_RENEWAL + platform.random() * (LATEST_RENEWAL - EARLIEST_RENEWAL);
-    this.idle = (options.activityTimeout ?? ACTIVITY_TIMEOUT) * (0.9 + platform.random() / 10);
+    this.renewAt = this.born + limits.EARLIEST_RENEWAL + platform.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
+    this.idle = (options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + platform.random() / 10);
     this.registered = !options.register;
-    this.#deadline = platform.setTimeout(() => this.close(), OPEN_TIMEOUT);
+    this.#deadline = platform.setTimeout(() => this.close(), limits.OPEN_TIMEOUT);
     socket.onopen = () => {
       this.#open = true;
       this.send({ action: "connection_id" });
@@ -64,7 +54,7 @@ export class Link {
   send(frame) {
     const text = JSON.stringify(frame);
     const size = new TextEncoder().encode(text).length;
-    if (size > FRAME_LIMIT) throw failure(`the frame has ${size} bytes; API Gateway takes at most ${FRAME_LIMIT}`, 413);
+    if (size > limits.FRAME_LIMIT) throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
     const isOpen = this.#socket.readyState === 1;
     if (isOpen) this.#socket.send(text);
     return isOpen;
@@ -76,6 +66,7 @@ export class Link {
     this.closed = true;
     this.#platform.clearTimeout(this.#deadline);
     this.#platform.clearTimeout(this.#pong);
+    this.#platform.clearTimeout(this.#again);
     const socket = this.#socket;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
@@ -86,26 +77,40 @@ export class Link {
   probe() {
     if (this.#pong) return;
     this.send({ action: "ping" });
-    this.#pong = this.#platform.setTimeout(() => this.close(), this.#options.pongTimeout ?? PONG_TIMEOUT);
+    this.#pong = this.#platform.setTimeout(() => this.close(), this.#options.pongTimeout ?? limits.PONG_TIMEOUT);
   }
 
   /** The id comes twice where the backend registers connections: pushed to the first subscription, and asked for. */
   identify(id) {
     if (this.id) return;
     this.id = id;
+    this.#signatures = new Signatures(this.#connection, id);
     this.#platform.clearTimeout(this.#deadline);
     this.register();
     this.reconcile();
   }
 
-  /** Posts the connection id until the backend takes it. */
+  /** Posts the connection id until the backend takes or refuses it, and again each minute that the page is looked at. */
   register() {
-    const { register } = this.#options;
-    let done = !register;
-    this.#persist("", "RegistrationError", () => !done, async () => {
-      await this.#call(register, { connection_id: this.id });
-      done = this.registered = true;
+    const { register, registerInterval = limits.REGISTER_INTERVAL } = this.#options;
+    if (!register) return;
+    this.isDue = false;
+    this.#platform.clearTimeout(this.#again);
+    const repeat = () => (this.#platform.page.document?.hidden ? (this.isDue = true) : this.register());
+    let isDone = false;
+    this.#persist("", "RegistrationError", () => !isDone && !this.refused.has(""), async () => {
+      await ask(this.#connection, register, { connection_id: this.id }, { isJson: false });
+      isDone = this.registered = true;
+      if (this.closed || !registerInterval) return;
+      const pause = registerInterval * (0.8 + 0.4 * this.#platform.random());
+      this.#again = this.#platform.setTimeout(repeat, pause);
     });
+  }
+
+  /** A new claim on a channel is a reason to ask again, also for what was refused. */
+  retry(name) {
+    this.refused.delete(name);
+    if (this.refused.delete("")) this.register();
   }
 
   get isSettled() {
@@ -132,35 +137,33 @@ export class Link {
     this.reconcile();
   }
 
+  /** A clear no is final for this link. */
   refuse(name, { status, message }) {
     if (this.closed) return;
     this.refused.add(name);
     this.confirmed.delete(name);
     this.#waiting.get(name)?.();
-    this.#connection._tell(name, "pusher:subscription_error", { status, message });
+    if (!name) {
+      const reason = `${message}; it is not asked again on this connection`;
+      return this.#connection._fail("RegistrationError", { message: reason, status, isFinal: true });
+    }
+    const event = "pusher:subscription_error";
+    const isWanted = this.#connection._channels.has(name);
+    if (this.#connection._tell(name, event, { status, message }) || !isWanted) return;
+    this.#connection._complain(event, `${message} (channel '${name}')`, `'${event}' of the channel`);
   }
 
   async #change(name) {
-    const { auth } = this.#options;
     const isWanted = () => this.#connection._channels.has(name);
     const frame = { action: isWanted() ? "subscribe" : "unsubscribe", channel: name };
-    try {
-      if (auth && isWanted()) {
-        const answer = await this.#call(auth, { connection_id: this.id, channel: name });
-        frame.auth = answer?.auth ?? answer;
-        if (typeof frame.auth !== "string") throw failure("the backend's answer has no string 'auth'");
-        if (!isWanted()) return;
-      }
-      if (this.confirmed.has(name)) this.confirmed.set(name, false);
-      const answered = new Promise((resolve) => this.#waiting.set(name, resolve));
-      this.send(frame);
-      await this.#within(answered);
-    } catch (error) {
-      // A clear no is final for this link; anything else is tried again.
-      const status = error?.status;
-      if (!(status >= 400 && status < 500) || status === 408 || status === 429) throw error;
-      this.refuse(name, error);
+    if (this.#options.auth && isWanted()) {
+      frame.auth = await this.#signatures.get(name);
+      if (!isWanted()) return;
     }
+    if (this.confirmed.has(name)) this.confirmed.set(name, false);
+    const answered = new Promise((resolve) => this.#waiting.set(name, resolve));
+    this.send(frame);
+    await within(answered, this.#platform, `the gateway, to '${frame.action}' of '${name}',`);
   }
 
   /**
@@ -170,41 +173,22 @@ export class Link {
   async #persist(name, type, isNeeded, attempt) {
     if (this.#busy.has(name)) return;
     this.#busy.add(name);
-    for (let failures = 0; !this.closed && isNeeded(); ) {
+    for (let failures = 0; !this.closed && isNeeded(); failures++) {
       try {
         await attempt();
-        this.#connection._settle();
       } catch (error) {
         if (this.closed) return;
-        this.#connection._fail(type, error ?? {});
-        await new Promise((resume) => this.#platform.setTimeout(resume, this.#connection._pause(failures++)));
+        if (isRefusal(error)) {
+          this.refuse(name, error);
+        } else {
+          // All channels whom one failed request was for say so once, and try again together.
+          if (!("pause" in error)) this.#connection._fail(type, error);
+          error.pause ??= this.#connection._pause(failures);
+          await new Promise((resume) => this.#platform.setTimeout(resume, error.pause));
+        }
       }
+      this.#connection._settle();
     }
     this.#busy.delete(name);
-  }
-
-  /** Asks the backend, by a function of the application's or a POST to a URL. */
-  async #call(target, body) {
-    if (typeof target === "function") return this.#within(target(...Object.values(body)));
-    const response = await this.#within(
-      this.#platform.fetch(target, {
-        method: "POST",
-        credentials: "include",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-      }),
-    );
-    // A login page at the end of a redirect is a 200 as well.
-    const status = response.redirected ? 401 : response.status;
-    if (status >= 300) throw failure(`${target.split("?")[0]} answered ${status}`, status);
-    return body.channel && this.#within(response.json());
-  }
-
-  #within(promise) {
-    let timer;
-    const late = new Promise((_, reject) => {
-      timer = this.#platform.setTimeout(() => reject(failure("no answer in time")), ANSWER_TIMEOUT);
-    });
-    return Promise.race([promise, late]).finally(() => this.#platform.clearTimeout(timer));
   }
 }

@@ -1,8 +1,11 @@
 import type { Context } from "react";
-import type { Envelope, Gateway } from "./gateway.js";
+import type { ChannelEvents, ChannelMap, Envelope, EventMap, Gateway } from "./gateway.js";
 
-/** Which Gateway `useChannel` takes below; without one it takes the last that was made on the page. */
-export declare const GatewayContext: Context<Gateway<any> | null>;
+/**
+ * Which Gateway `useChannel` takes below; null waits for one. Without a provider it takes the last that was made on the
+ * page, or the first that will be.
+ */
+export declare const GatewayContext: Context<Gateway<any> | null | undefined>;
 
 /**
  * Calls back for each such event while the component is mounted. The callback may be a new function on every render. No
@@ -13,3 +16,15 @@ export declare function useChannel<Data = any>(
   event: string,
   callback: (data: Data, envelope?: Envelope<Data>) => void,
 ): void;
+
+type EventsOf<Events> = Events & Omit<ChannelEvents, keyof Events>;
+
+/** `useChannel` as it is for one's own events: `export const useChannel: UseChannel<Events> = anyUseChannel`. */
+export type UseChannel<Channels extends { [Name in keyof Channels]: EventMap } = ChannelMap> = <
+  Name extends keyof Channels & string,
+  Event extends keyof EventsOf<Channels[Name]> & string,
+>(
+  channel: Name | null | undefined,
+  event: Event,
+  callback: (data: EventsOf<Channels[Name]>[Event], envelope?: Envelope<EventsOf<Channels[Name]>[Event]>) => void,
+) => void;

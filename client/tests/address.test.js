@@ -22,12 +22,21 @@ test("a bare API id is completed with the region and the stage", () => {
   }
 });
 
+test("white space around a key, as a line break at the end of a file, is not part of it", () => {
+  for (const key of ["wss://live.example.com\n", " wss://live.example.com\r\n"]) {
+    assert.equal(address(key), "wss://live.example.com");
+  }
+  assert.equal(address("a1b2c3d4e5\n", "eu-central-1"), `wss://a1b2c3d4e5.${HOST}/production`);
+});
+
 const REFUSED = [
   ["0123456789abcdef0123", "eu", /key is '01234567…'; give a wss:\/\/ URL/],
   ["https://example.com/production", undefined, /key is 'https:\/\/…'/],
   ["wss://", undefined, /key is 'wss:/],
   ["wss://host/production#part", undefined, /key is 'wss:/],
   ["", undefined, /key is empty/],
+  ["\n", undefined, /key is empty/],
+  ["wss://one.example.com wss://two.example.com", undefined, /key is 'wss:/],
   [undefined, "eu-central-1", /key is undefined/],
   [null, "eu-central-1", /key is null/],
   ["a1b2c3d4e5", undefined, /cluster 'undefined' is not an AWS region/],

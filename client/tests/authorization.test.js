@@ -114,12 +114,46 @@ for (const answer of [[500], [429], [200, {}], [200, "<html>"], [200, null]]) {
   });
 }
 
-test("a redirect to a login page is a refusal", async () => {
+test("where the backend can sign all channels at once, one request does for a connection", async () => {
   const world = new World();
-  world.backend = () => [200, { auth: "signature" }, true];
-  const told = outcomes(world.connect({ auth: AUTH }).subscribe("admin"));
+  world.backend = (url, { channels }) => [200, { auth: Object.fromEntries(channels.map((name) => [name, `for ${name}`])) }];
+  const gateway = world.connect({ auth: { url: AUTH, batch: true } });
+  const names = Array.from({ length: 300 }, (_, i) => `private-${i}`);
+  const told = names.map((name) => outcomes(gateway.subscribe(name)));
   await world.run();
-  assert.equal(told[0].status, 401);
+  assert.deepEqual(world.requests.map(({ body }) => body), [{ connection_id: world.socket.id, channels: names }]);
+  for (const { channel, auth } of world.socket.actions("subscribe")) assert.equal(auth, `for ${channel}`);
+  assert.deepEqual(told, Array(300).fill(["succeeded"]));
+  world.socket.drop();
+  await world.run(2000);
+  assert.equal(world.requests.length, 2);
+  assert.deepEqual(told, Array(300).fill(["succeeded", "succeeded"]));
+});
+
+test("when such a request fails, its channels say so once and come back together, in fewer and fewer attempts", async () => {
+  const world = new World();
+  world.backend = () => [503];
+  const gateway = world.connect({ auth: { url: AUTH, batch: true } });
+  const told = Array.from({ length: 50 }, (_, i) => outcomes(gateway.subscribe(`private-${i}`)));
+  await world.run(5 * MINUTE);
+  assert.equal(world.errors.length, world.requests.length);
+  assert.ok(world.requests.length > 10 && world.requests.length < 30, `${world.requests.length} requests`);
+  assert.ok(world.requests.every(({ body }) => body.channels.length === 50));
+  world.backend = (url, { channels }) => [200, { auth: Object.fromEntries(channels.map((name) => [name, "signature"])) }];
+  await world.run(MINUTE);
+  assert.deepEqual(told, Array(50).fill(["succeeded"]));
+});
+
+test("a channel that such an answer leaves out is refused, the others go on", async () => {
+  const world = new World();
+  const calls = [];
+  const url = (...call) => calls.push(call) && { auth: { logs: "signature" } };
+  const gateway = world.connect({ auth: { url, batch: true } });
+  const told = ["admin", "logs"].map((name) => outcomes(gateway.subscribe(name)));
+  await world.run(MINUTE);
+  assert.deepEqual(calls, [[world.socket.id, ["admin", "logs"]]]);
+  const refusal = { status: undefined, message: "the answer for 'admin' has no string 'auth'" };
+  assert.deepEqual(told, [[refusal], ["succeeded"]]);
 });
 
 test("a channel that was given up while its signature was fetched is not subscribed", async () => {

@@ -45,28 +45,107 @@ test("an address that the browser refuses is a failed connection, not an excepti
   assert.equal(world.clock.timers, 0);
 });
 
-test("on a server, where there is no page, nothing is connected", async () => {
-  const gateway = new Gateway("wss://server.example.com/production");
-  gateway.subscribe("admin").bind("admin_event", () => {});
-  assert.deepEqual([gateway.connection.state, gateway.connection.socket_id], ["initialized", null]);
-  assert.equal(gateway.connection.send({}), false);
-  gateway.disconnect();
-  assert.equal(gateway.connection.state, "initialized");
+test("a server that renders a page has a WebSocket too, and connects nothing", async () => {
+  const world = new World();
+  world.platform.page = new EventTarget();
+  const { connection } = world.connect({ register: "/websocket/register" });
+  await world.run(MINUTE);
+  assert.equal(world.sockets.length, 0);
+  assert.deepEqual([connection.state, connection.socket_id, connection.send({})], ["initialized", null, false]);
 });
 
-test("a browser without WebSocket is a failed connection", (t) => {
-  t.after(() => delete globalThis.document);
-  globalThis.document = {};
-  assert.equal(new Gateway("wss://no-websocket.example.com/production").connection.state, "failed");
+test("where there is a WebSocket and no page, it connects with the first subscription", async () => {
+  const world = new World();
+  world.platform.page = {}; // React Native, Node.js, Bun, Electron's main process
+  const gateway = world.connect();
+  const channel = gateway.subscribe("admin");
+  await world.run();
+  assert.equal(channel.subscribed, true);
+  gateway.disconnect();
+  assert.equal(world.clock.timers, 0);
+});
+
+test("where there is no WebSocket it fails and says so, to who listens right after", async () => {
+  for (const page of [new World().page, {}]) {
+    const world = new World();
+    Object.assign(world.platform, { WebSocket: undefined, page });
+    const gateway = world.connect();
+    if (!page.document) assert.equal(gateway.connection.state, "initialized");
+    gateway.subscribe("admin");
+    assert.equal(gateway.connection.state, "failed");
+    await world.run();
+    assert.match(world.errors[0].error.data.message, /no WebSocket here/);
+    gateway.disconnect();
+    assert.equal(gateway.connection.state, "failed");
+  }
+});
+
+test("a gateway that cannot be reached is an error of the connection, once for each outage", async () => {
+  const world = new World();
+  world.isDown = "refusing";
+  world.url += "?token=secret";
+  world.connect();
+  await world.run(5 * MINUTE);
+  const message = `${world.url.split("?")[0]} cannot be reached, or does not admit this page`;
+  assert.deepEqual(world.errors.map(({ type, error }) => [type, error.data.message]), [["WebSocketError", message]]);
+  world.isDown = false;
+  await world.run(MINUTE);
+  world.isDown = "refusing";
+  world.socket.drop();
+  await world.run(5 * MINUTE);
+  assert.equal(world.errors.length, 2);
 });
 
 test("the same address and options share one socket, however often it is made", async () => {
   const world = new World();
-  const gateways = Array.from({ length: 10 }, () => world.connect({ register: (id) => id, pongTimeout: 5000 }));
+  const register = () => {};
+  const auth = () => "signature";
+  const options = [{ register, auth, pongTimeout: 5000 }, { pongTimeout: 5000, auth, register }];
+  const gateways = Array.from({ length: 10 }, (_, i) => world.connect(options[i % 2]));
+  for (const gateway of gateways) gateway.subscribe("admin");
   await world.run();
   assert.equal(world.sockets.length, 1);
   assert.equal(new Set(gateways.map(({ connection }) => connection)).size, 1);
   assert.equal(Gateway.latest, gateways.at(-1));
+});
+
+test("two functions of one factory are two tenants, whose channels are never signed by each other", async () => {
+  const world = new World();
+  const signed = [];
+  const tenant = (name) => (id, channel) => signed.push(`${channel} by ${name}`) && `signature of ${name}`;
+  world.connect({ auth: tenant("a") }).subscribe("a");
+  world.connect({ auth: tenant("b") }).subscribe("b");
+  await world.run();
+  assert.deepEqual(signed, ["a by a", "b by b"]);
+  const sent = world.sockets.map((socket) => socket.actions("subscribe").map(({ channel, auth }) => [channel, auth]));
+  assert.deepEqual(sent, [[["a", "signature of a"]], [["b", "signature of b"]]]);
+});
+
+test("functions made anew with every Gateway are one socket: that of the Gateway whose channels are in use", async () => {
+  const world = new World();
+  const claims = [];
+  for (let i = 0; i < 10; i++) {
+    // As a hot reload does it: what is mounted is given back, and mounted on the newest Gateway.
+    world.connect({ auth: () => "signature" });
+    claims.pop()?.unsubscribe();
+    claims.push(Gateway.latest.subscribe("admin"));
+    await world.run();
+    assert.equal(world.open.length, 1);
+    assert.equal(claims[0].subscribed, true);
+  }
+  for (let i = 0; i < 100; i++) world.connect({ auth: () => "signature" });
+  await world.run();
+  assert.equal(world.open.length, 1);
+});
+
+test("Gateways of one name share a socket, and the newest options are used", async () => {
+  const world = new World();
+  const used = [];
+  for (const token of ["old", "new"]) world.connect({ name: "a", auth: () => used.push(token) && "signature" }).subscribe(token);
+  world.connect({ name: "b", auth: () => used.push("other") && "signature" });
+  await world.run();
+  assert.deepEqual(used, ["new", "new"]);
+  assert.equal(world.sockets.length, 2);
 });
 
 test("another address or other options are another socket", async () => {
@@ -92,14 +171,6 @@ test("a second copy of the module, as hot reload makes it, shares the socket of 
   assert.deepEqual(heard, [["first", 1], ["second", 1]]);
 });
 
-test("of functions with the same text the newest is called", async () => {
-  const world = new World();
-  const used = [];
-  for (const token of ["old", "new"]) world.connect({ auth: () => used.push(token) && "signature" }).subscribe("admin");
-  await world.run();
-  assert.deepEqual(used, ["new"]);
-});
-
 test("the socket closes when the last Gateway disconnects, and opens again for a subscription", async () => {
   const world = new World();
   const [one, other] = [world.connect(), world.connect()];
@@ -117,6 +188,25 @@ test("the socket closes when the last Gateway disconnects, and opens again for a
   await world.run();
   assert.equal(world.sockets.length, 2);
   assert.equal(channel.subscribed, true);
+});
+
+test("a page can close the socket that several of its Gateways hold, and open it again with all their claims", async () => {
+  const world = new World();
+  const channels = ["admin", "logs"].map((name) => world.connect().subscribe(name));
+  await world.run();
+  const { connection } = Gateway.latest;
+  connection.disconnect();
+  assert.deepEqual([connection.state, channels.map(({ subscribed }) => subscribed)], ["disconnected", [false, false]]);
+  await world.run(10 * MINUTE);
+  assert.deepEqual([world.open.length, world.sockets.length, world.clock.timers], [0, 1, 0]);
+  world.network(true); // nothing of the page wakes it
+  world.show(true);
+  assert.equal(world.sockets.length, 1);
+  connection.connect();
+  connection.connect();
+  await world.run();
+  assert.equal(world.sockets.length, 2);
+  assert.deepEqual(channels.map(({ subscribed }) => subscribed), [true, true]);
 });
 
 test("disconnecting leaves no timer behind", async () => {
@@ -206,16 +296,45 @@ test("a frame over 32 KB of UTF-8 is refused before it is sent", async () => {
   assert.equal(world.socket.sent.length, count);
 });
 
-test("nothing is ever written to the console", async (t) => {
-  const spies = ["log", "info", "warn", "error", "debug"].map((name) => t.mock.method(console, name, () => {}));
+const spyOnConsole = (t) =>
+  ["log", "info", "warn", "debug", "error"].map((name) => t.mock.method(console, name, () => {}).mock);
+
+test("what is handled is not written to the console", async (t) => {
+  const spies = spyOnConsole(t);
   const world = new World();
-  world.backend = () => [500];
+  world.backend = (url) => [url.includes("auth") ? 403 : 500];
   const gateway = world.connect({ register: "/websocket/register", auth: "/websocket/auth" });
-  gateway.subscribe("admin");
+  gateway.subscribe("admin").bind("pusher:subscription_error", () => {});
+  gateway.subscribe("logs");
+  gateway.bind("pusher:subscription_error", () => {});
   await world.run(60_000);
   world.socket.receive("not JSON");
   world.socket.drop();
   await world.run(60_000);
   assert.ok(world.errors.length > 5);
-  assert.deepEqual(spies.map((spy) => spy.mock.callCount()), [0, 0, 0, 0, 0]);
+  assert.deepEqual(spies.map((spy) => spy.callCount()), [0, 0, 0, 0, 0]);
+});
+
+test("what nobody handles is written to the console, once for each kind", async (t) => {
+  const spies = spyOnConsole(t);
+  const world = new World();
+  world.isWatched = true; // so nobody is
+  world.backend = (url) => [url.includes("auth") ? 403 : 500];
+  const gateway = world.connect({ register: "/websocket/register", auth: "/websocket/auth" });
+  gateway.subscribe("admin");
+  gateway.subscribe("logs");
+  await world.run(60_000);
+  world.socket.receive("not JSON");
+  world.socket.receive({ type: "error", message: "a second of its kind" });
+  world.isDown = "refusing";
+  world.socket.drop();
+  await world.run(60_000);
+  assert.deepEqual(spies.map((spy) => spy.callCount()), [0, 0, 0, 0, 4]);
+  const host = world.url;
+  assert.deepEqual(spies[4].calls.map(({ arguments: [text] }) => text), [
+    "RegistrationError: /websocket/register answered 500. Bind the connection's 'error' to handle what is like it.",
+    "pusher:subscription_error: /websocket/auth answered 403 (channel 'admin'). Bind 'pusher:subscription_error' of the channel to handle what is like it.",
+    "ProtocolError: a frame is not JSON. Bind the connection's 'error' to handle what is like it.",
+    `WebSocketError: ${host} cannot be reached, or does not admit this page. Bind the connection's 'error' to handle what is like it.`,
+  ]);
 });

@@ -94,6 +94,14 @@ test("a page that comes to the front pings if it has heard nothing for a while",
   assert.equal(world.socket.actions("ping").length, 1);
 });
 
+test("a page that iOS kept, which says nothing of its visibility, pings when it is shown", async () => {
+  const world = new World();
+  world.connect();
+  await world.run(MINUTE);
+  world.restore();
+  assert.equal(world.socket.actions("ping").length, 1);
+});
+
 test("a laptop that wakes up finds out that its link is dead within the tick and the pong's time limit", async () => {
   const world = new World();
   world.connect();
@@ -149,6 +157,7 @@ test("a gateway that opens but never answers is given up", async () => {
 for (const [what, act] of [
   ["the network comes back", (world) => world.network(true)],
   ["the page comes to the front", (world) => world.show(true)],
+  ["iOS shows a page that it kept", (world) => world.restore()],
 ]) {
   test(`it connects at once when ${what}`, async () => {
     const world = new World();

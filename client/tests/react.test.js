@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StrictMode, createElement } from "react";
+import { StrictMode, createElement, useEffect } from "react";
 import { World, event } from "./world.js";
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
@@ -26,9 +26,46 @@ async function mount(element) {
   };
 }
 
-test("without any Gateway useChannel says what to do", async () => {
-  const mounted = mount(createElement(Listener, { onEvent: () => {} }));
-  await assert.rejects(mounted, /make one first, or give one through GatewayContext/);
+// First, while no Gateway was made.
+test("a Gateway that a parent makes in its effect, after those of its children, is waited for", async () => {
+  const world = new World();
+  const heard = [];
+  const Parent = ({ children }) => {
+    useEffect(() => void world.connect(), []);
+    return children;
+  };
+  const listener = createElement(Listener, { onEvent: (data) => heard.push(data) });
+  const gone = await mount(listener);
+  await gone.unmount();
+  const page = await mount(createElement(StrictMode, null, createElement(Parent, null, listener)));
+  await world.run();
+  assert.equal(world.socket.actions("subscribe").length, 1);
+  world.socket.receive(event(1));
+  assert.deepEqual(heard, [1]);
+  await page.unmount();
+  await world.run();
+  assert.equal(world.socket.actions("unsubscribe").length, 1);
+});
+
+test("a context that has no Gateway yet is waited for, whatever others there are", async () => {
+  const [world, other] = [new World(), new World()];
+  other.connect();
+  const heard = [];
+  const listener = createElement(Listener, { onEvent: (data) => heard.push(data) });
+  const provider = (value) => createElement(GatewayContext.Provider, { value }, listener);
+  const component = await mount(provider(null));
+  await other.run();
+  assert.equal(other.socket.actions("subscribe").length, 0);
+  await component.update(provider(world.connect()));
+  await world.run();
+  world.socket.receive(event(1));
+  assert.deepEqual(heard, [1]);
+  await component.unmount();
+});
+
+test("a callback that is no function is refused", async () => {
+  const mounted = mount(createElement(Listener, { onEvent: 1 }));
+  await assert.rejects(mounted, /useChannel takes a function, not number/);
 });
 
 test("a component hears its channel while it is mounted, each event once, in strict mode too", async () => {

@@ -59,18 +59,18 @@ test("a subscription has succeeded only when the backend knows the connection", 
   assert.equal(channel.subscribed, true);
 });
 
-for (const answers of [[[500]], [[503]], [[429]], [[401]], [[200, {}, true]]]) {
-  test(`registration is repeated with growing pauses after ${JSON.stringify(answers[0])}`, async () => {
+for (const status of [408, 429, 500, 503]) {
+  test(`registration is repeated with growing pauses after ${status}`, async () => {
     const world = new World();
     world.chance = 0.999;
-    world.backend = () => answers[0];
-    world.connect({ register: REGISTER });
+    world.backend = () => [status];
+    world.connect({ register: REGISTER, registerInterval: 0 });
     await world.run(5 * MINUTE);
     const times = registrations(world).map(({ at }) => at);
     assert.ok(times.length > 8 && times.length < 20, `${times.length}`);
     assert.ok(times.at(-1) - times.at(-2) <= 30 * SECOND + 40);
     assert.equal(world.errors[0].type, "RegistrationError");
-    assert.match(world.errors[0].error.data.message, /^\/websocket\/register answered \d+$/);
+    assert.equal(world.errors[0].error.data.message, `/websocket/register answered ${status}`);
     assert.equal(world.open.length, 1);
     const count = times.length;
     world.backend = () => [204];
@@ -78,6 +78,77 @@ for (const answers of [[[500]], [[503]], [[429]], [[401]], [[200, {}, true]]]) {
     assert.equal(registrations(world).length, count + 1);
   });
 }
+
+for (const status of [400, 401, 403, 404, 422]) {
+  test(`what the backend refuses with ${status} is not repeated, and the page is told so`, async () => {
+    const world = new World();
+    world.backend = () => [status];
+    const channel = world.connect({ register: REGISTER }).subscribe("admin");
+    await world.run(20 * MINUTE);
+    assert.equal(registrations(world).length, 1);
+    const message = `/websocket/register answered ${status}; it is not asked again on this connection`;
+    const data = { message, code: status, requestId: undefined, isFinal: true };
+    assert.deepEqual(world.errors, [{ type: "RegistrationError", error: { data } }]);
+    assert.equal(channel.subscribed, false);
+  });
+}
+
+test("a refused registration is tried again on the next connection, and when a channel is subscribed", async () => {
+  const world = new World();
+  world.backend = () => [401];
+  const gateway = world.connect({ register: REGISTER });
+  await world.run(MINUTE);
+  world.socket.drop();
+  await world.run(MINUTE);
+  assert.equal(registrations(world).length, 2);
+  world.backend = () => [204];
+  const channel = gateway.subscribe("admin");
+  await world.run();
+  assert.equal(registrations(world).length, 3);
+  assert.equal(channel.subscribed, true);
+});
+
+test("while the page is looked at it registers again each minute or so: a backend that was restarted knows nobody", async () => {
+  for (const [chance, pause] of [[0, 48], [0.5, 60], [1, 72]]) {
+    const world = new World();
+    world.chance = chance;
+    world.connect({ register: REGISTER });
+    await world.run(7 * MINUTE);
+    const times = registrations(world).map(({ at }) => at);
+    for (const [i, at] of times.slice(1).entries()) assert.equal(at - times[i], pause * SECOND + 20);
+    assert.equal(times.length, 1 + Math.floor((7 * 60) / (pause + 0.02)));
+    assert.deepEqual(world.errors, []);
+  }
+});
+
+test("a page that nobody looks at registers again only after a long silence, and at once when it is shown", async () => {
+  const world = new World();
+  world.connect({ register: REGISTER, registerInterval: 10 * SECOND });
+  await world.run();
+  world.show(false);
+  await world.run(8 * MINUTE);
+  assert.equal(registrations(world).length, 1);
+  await world.run(2 * MINUTE);
+  assert.equal(registrations(world).length, 2);
+  world.show(true);
+  await world.run(SECOND);
+  assert.equal(registrations(world).length, 3);
+  await world.run(MINUTE);
+  assert.equal(registrations(world).length, 9);
+});
+
+test("registering again each minute ends with the connection, and goes on with the next", async () => {
+  const world = new World();
+  const gateway = world.connect({ register: REGISTER });
+  await world.run(10 * SECOND);
+  world.socket.drop();
+  await world.run(10 * SECOND);
+  const { id } = world.socket;
+  await world.run(5 * MINUTE);
+  assert.deepEqual(registrations(world).slice(1).map(({ body }) => body.connection_id), Array(6).fill(id));
+  gateway.disconnect();
+  assert.equal(world.clock.timers, 0);
+});
 
 test("a backend that does not answer is asked again", async () => {
   const world = new World();
@@ -122,10 +193,11 @@ test("a function that rejects with nothing is repeated like any other", async ()
   assert.equal(world.errors.length, 4);
 });
 
-test("after a long silence it registers again, because the backend may have been restarted", async () => {
+test("without registerInterval it registers again after a long silence alone", async () => {
   const world = new World();
   const told = [];
-  world.connect({ register: REGISTER }).subscribe("admin").bind("pusher:subscription_succeeded", () => told.push(1));
+  const gateway = world.connect({ register: REGISTER, registerInterval: 0 });
+  gateway.subscribe("admin").bind("pusher:subscription_succeeded", () => told.push(1));
   await world.run(10 * MINUTE);
   assert.equal(registrations(world).length, 2);
   assert.equal(told.length, 1);

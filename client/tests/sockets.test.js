@@ -12,7 +12,7 @@ const start = async (t, { age = 1000, auth } = {}) => {
   const backend = await new Backend().start();
   const platform = {
     WebSocket,
-    page: new EventTarget(),
+    page: Object.assign(new EventTarget(), { document: {} }),
     now: () => performance.now() * age,
     setTimeout: (callback, delay) => setTimeout(callback, delay === TICK ? 20 : delay / 20),
   };

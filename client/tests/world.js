@@ -114,7 +114,10 @@ export class World {
     return [{ type: "error", message: "the frame has no action that is known" }];
   }
 
-  /** What the backend answers to a request: [status, JSON]; tests replace it. */
+  /**
+   * What the backend answers to a request: [status, JSON or a text, { kind: the content's, to: where a redirect led }].
+   * Tests replace it.
+   */
   backend(url) {
     return url.includes("auth") ? [200, { auth: "signature" }] : [204];
   }
@@ -132,8 +135,11 @@ export class World {
         const type = headers["Content-Type"];
         world.requests.push({ url, method, body: JSON.parse(body), credentials, type, at: world.clock.now });
         await new Promise((resolve) => world.clock.setTimeout(resolve, 20));
-        const [status, answer, redirected = false] = await world.backend(url, JSON.parse(body));
-        return { status, redirected, json: async () => answer };
+        const [status, answer, { to, kind = "application/json" } = {}] = await world.backend(url, JSON.parse(body));
+        const text = typeof answer === "string" ? answer : JSON.stringify(answer);
+        const response = new Response(status === 204 ? null : text, { status, headers: { "Content-Type": kind } });
+        if (!to) return response;
+        return Object.defineProperties(response, { redirected: { value: true }, url: { value: to } });
       },
       now: () => world.clock.now,
       setTimeout: this.clock.setTimeout,
@@ -165,6 +171,12 @@ export class World {
   show(isShown) {
     this.page.document.hidden = !isShown;
     this.page.dispatchEvent(new Event("visibilitychange"));
+  }
+
+  /** The page comes back from where browsers keep pages that were left. */
+  restore() {
+    this.page.document.hidden = false;
+    this.page.dispatchEvent(new Event("pageshow"));
   }
 
   network(isUp) {

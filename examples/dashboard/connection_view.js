@@ -48,7 +48,7 @@ export class ConnectionView {
   #failed = ({ type, error: { data } }) => {
     if (data.code === 401) return this.#onSignedOut();
     if (type === "WebSocketError") return undefined; // the state says it
-    this.#trouble = data.message;
+    this.#trouble = data.isFinal ? data.message : `${data.message}. Trying again`;
     return this.show();
   };
 
@@ -61,7 +61,7 @@ export class ConnectionView {
     pill.dataset.state = since ? "silent" : isWaiting ? "connecting" : state;
     const text = isWaiting ? "Connected, not yet subscribed" : STATES[state];
     say(pill.querySelector(".text"), since ? "No answer" : text);
-    report("connection", this.#trouble && `${this.#trouble}. Trying again.`);
+    report("connection", this.#trouble && `${this.#trouble}.`);
     report("gateway", since ? `Nothing has come from the gateway since ${timeOf(since)}, and it does not answer.` : "");
     this.#showSocket();
   }

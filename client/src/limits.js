@@ -1,0 +1,16 @@
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+
+// API Gateway ends a connection after 10 minutes without a message and after 2 hours in any case, and takes 32 KB in a
+// frame; a browser cannot split one.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+export const FRAME_LIMIT = 32 * 1024; // bytes of UTF-8
+export const EARLIEST_RENEWAL = 90 * MINUTE; // at a random age, so that clients that came together part again
+export const LATEST_RENEWAL = 115 * MINUTE;
+// A ping and its answer are two billed messages. 8.5 minutes leave room for the slow timers of a hidden page.
+export const ACTIVITY_TIMEOUT = 8.5 * MINUTE;
+export const PONG_TIMEOUT = 10 * SECOND;
+export const OPEN_TIMEOUT = 15 * SECOND; // until the connection id is known: handshake, `$connect` and a message, all cold
+export const ANSWER_TIMEOUT = 10 * SECOND; // the Lambda's own limit
+// A request to one's own backend, which AWS does not bill. A backend that was restarted knows nobody until then.
+export const REGISTER_INTERVAL = MINUTE;

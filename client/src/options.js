@@ -1,0 +1,24 @@
+/** What `new Gateway` takes. */
+export const GATEWAY_OPTIONS =
+  "cluster stage name register registerInterval auth credentials activityTimeout pongTimeout".split(" ");
+
+export const isFunction = (value) => typeof value === "function";
+
+/** Throws for an option that is not known: it would have no effect, and nobody would be told. */
+export function check(options, known) {
+  if (!options || typeof options !== "object") throw new Error(`the options are '${options}', not an object`);
+  for (const name in options) {
+    if (known.includes(name) || name === "platform") continue; // which is the tests'
+    const isNear = (other) =>
+      other.slice(0, 3) === name.slice(0, 3).toLowerCase() && Math.abs(other.length - name.length) < 4;
+    // Whoever comes from Pusher writes `authEndpoint` or `channelAuthorization`.
+    const near = /auth/i.test(name) ? "auth" : known.find(isNear);
+    throw new Error(`no option '${name}'; ${near ? `did you mean '${near}'? ` : ""}There are ${known.join(", ")}`);
+  }
+}
+
+/** Throws for an option that is neither a URL nor a function. */
+export function checkTarget(name, target) {
+  if (!target || isFunction(target) || typeof target === "string") return;
+  throw new Error(`the option '${name}' is a URL or a function, not of type ${typeof target}`);
+}
