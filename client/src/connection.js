@@ -2,6 +2,7 @@ import { Emitter } from "./emitter.js";
 import { kept } from "./kept.js";
 import { SECOND } from "./limits.js";
 import { Link } from "./link.js";
+import { eventsIn } from "./messages.js";
 
 const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
 const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
@@ -199,14 +200,11 @@ export class Connection extends Emitter {
     } catch {
       frame = { type: "error", message: "a frame is not JSON" };
     }
-    const { type, id, channel, event, data, message } = frame ?? {};
+    const { type, channel, event, data, message } = (frame ??= {});
     if (event === "pusher:subscription_error") {
       if (!(data?.status >= 500)) link.refuse(channel, data ?? {});
-    } else if (typeof event === "string") {
-      // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
-      if (id && this.#seen.has(id)) return;
-      if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
-      this._tell(channel, event, data, frame);
+    } else if (event ?? frame.events) {
+      for (const envelope of eventsIn(frame)) this.#hear(envelope);
     } else if (type === "connection_id") {
       link.identify(frame.connection_id);
       if (link === this.#link) this.#enter("connected", { socket_id: link.id });
@@ -220,6 +218,14 @@ export class Connection extends Emitter {
       // API Gateway's own: {"message": "Internal server error", "connectionId":…, "requestId":…}
       this._fail("GatewayError", frame);
     }
+  }
+
+  #hear(envelope) {
+    const { channel, event, data, id } = envelope;
+    // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
+    if (id && this.#seen.has(id)) return;
+    if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
+    this._tell(channel, event, data, envelope);
   }
 
   /** Tells the channels of that name, then the Gateways that hold one; returns whether anybody listened. */

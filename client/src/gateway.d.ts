@@ -4,13 +4,16 @@ export type EventMap = Record<string, any>;
 /** Channels and their events: `{ admin: { admin_event: AdminEvent }; logs: { log: LogLine } }`. */
 export type ChannelMap = Record<string, EventMap>;
 
-/** A message as it came: what callbacks get after its data. */
+/** An event as if it had come alone: what callbacks get after its data. */
 export interface Envelope<Data = any> {
   channel: string;
   event: string;
   data: Data;
-  /** Unique for each broadcast, sorts by time. */
+  /** Unique for each event, sorts by time. */
   id?: string;
+  /** Of the message, on a channel with history: it may have brought several events. */
+  epoch?: string;
+  seq?: number;
 }
 
 /** Events that the client itself makes, on every channel. */

@@ -1,0 +1,5 @@
+/** The events of a message, which has one or several, each in the envelope that it would have alone. */
+export const eventsIn = ({ events, ...message }) =>
+  (Array.isArray(events) ? events.map((event) => ({ ...event, ...message })) : [message]).filter(
+    ({ event }) => typeof event === "string",
+  );
