@@ -12,6 +12,7 @@ BENCHES = {
     "profile": ("profile", "where the microseconds of one message go"),
     "lag": ("event_loop_lag", "how long an asyncio application's loop is held up while a broadcast goes out"),
     "gateway": ("gateway", "what the local gateway carries"),
+    "node": ("node", "CPU per message of the Node.js library, beside AWS's SDK for JavaScript"),
     "fuzz_http1": ("fuzz_http1", "fuzz the reader of answers for so many seconds"),
 }
 

@@ -48,6 +48,9 @@ class PythonSender:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._open_pipes()
+
+    def _open_pipes(self) -> None:
         self._orders, self._results = cast(TextIO, self._process.stdin), cast(TextIO, self._process.stdout)
 
     def run(self, stage: str, size: int, count: int) -> Run:

@@ -71,9 +71,10 @@ class Sender {
   wake = () => {
     if (this.#isLookDue) return;
     this.#isLookDue = true;
+    const asked = seconds();
     setImmediate(() => {
       this.#isLookDue = false;
-      this.#lookAround();
+      this.#lookAround(asked);
     });
   };
 
@@ -162,9 +163,11 @@ class Sender {
 
   // Now and then
 
-  #lookAround() {
+  /** Do what depends on time or on the whole; `asked` was before Node looked last at what has arrived. */
+  #lookAround(asked) {
     const now = seconds();
-    this.#giveUpSlow(now);
+    // An answer that has arrived meanwhile is never called late, even if something has held up this process.
+    this.#giveUpSlow(asked);
     for (const task of [...this.#tasks]) this.#lookAfter(task, now);
     this.#openMore(now);
     if (this.#tasks.length) this.#sleep(now);
@@ -270,7 +273,7 @@ class Sender {
     this.#timer = setTimeout(
       () => {
         this.#timer = null;
-        this.#lookAround();
+        this.wake();
       },
       Math.max(1, Math.ceil((at - now) * 1000)),
     );
