@@ -1,7 +1,7 @@
 """CPU per message of the Node.js library, beside AWS's own SDK for JavaScript with 50 posts in flight.
 
-Both send the same message to 1,000 connections, in rounds that take turns, over connections that are kept. The figure is
-the CPU time (user and system) of the sending process, which has one core; nginx answers on the other.
+Both send the same message to 1,000 connections, in rounds that take turns, over connections that are kept. The figure
+is the CPU time (user and system) of the sending process, which has one core; nginx answers on the other.
 """
 
 import argparse
@@ -52,7 +52,8 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, running(Path(folder)) as sink:
         version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-        print(f"Node {version}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; TLS, session token of 900 characters")
+        load = os.getloadavg()[0]
+        print(f"Node {version}, {os.cpu_count()} cores, load {load:.1f}; TLS, session token of 900 characters")
         figures = _measure(sink, options.rounds, options.connections)
     rows = []
     for stage, about in STAGES.items():

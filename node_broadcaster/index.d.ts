@@ -18,6 +18,8 @@ export interface Settings {
    * which suits a backend of one process.
    */
   registry?: Registry | string | undefined;
+  /** How many channels one connection may add up to; 100 by default. */
+  maxChannels?: number | undefined;
   /**
    * What `authorizeSubscription` signs with: the secret or its ARN in Secrets Manager. Without it, the variable
    * `BROADCASTER_SECRET`; nothing is read before the first signature.

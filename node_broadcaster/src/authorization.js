@@ -68,7 +68,6 @@ class SubscriptionSecret {
     const arn = this.#arn;
     const service = new JsonService("secretsmanager", {
       region: arn.split(":")[3],
-      endpointUrl: process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER,
       credentials: this.#credentials,
     });
     let answer;

@@ -4,7 +4,7 @@
 const { debuglog } = require("node:util");
 const { SubscriptionSecret, subscriptionSignature } = require("./authorization.js");
 const { CredentialSource } = require("./aws/credentials.js");
-const { resolveEndpoint } = require("./endpoint.js");
+const { resolveEndpoint, scopeOf } = require("./endpoint.js");
 const { ClosedError, ConfigurationError, show } = require("./errors.js");
 const { encode } = require("./messages.js");
 const { checkChannel, checkConnectionId } = require("./names.js");
@@ -12,14 +12,13 @@ const { makeRegistry } = require("./registries/choose.js");
 const { Listeners } = require("./registries/listeners.js");
 const { isThere, readInfo } = require("./replies.js");
 const { makeResult } = require("./results.js");
-const { scopeOf } = require("./scope.js");
 const { Sender } = require("./sending/sender.js");
 const { checkSettings } = require("./sending/settings.js");
 
 const ADMIN_CHANNEL = "admin";
 const ADMIN_EVENT = "admin_event";
 const SETTINGS = [
-  "apiId", "region", "stage", "endpointUrl", "registry", "secret",
+  "apiId", "region", "stage", "endpointUrl", "registry", "maxChannels", "secret",
   "concurrency", "timeout", "attempts", "deadline", "rate",
 ]; // prettier-ignore
 
@@ -46,7 +45,10 @@ class Broadcaster {
     const endpoint = resolveEndpoint(settings);
     const credentials = new CredentialSource();
     this.#sender = new Sender(endpoint, checkSettings(settings, endpoint.scheme), credentials);
-    const { registry, isOurs } = makeRegistry(settings.registry, scopeOf(settings, endpoint));
+    const { registry, isOurs } = makeRegistry(settings.registry, {
+      scope: scopeOf(endpoint),
+      maxChannels: settings.maxChannels,
+    });
     this.#registry = registry;
     this.#ownsRegistry = isOurs;
     this.#secret = new SubscriptionSecret(settings.secret, credentials);

@@ -5,6 +5,7 @@ const { InvalidArgumentError, show } = require("./errors.js");
 
 // Every id seen is URL-safe base64 of 11 bytes: 15 characters and one `=`. AWS documents no length, so there is room.
 const CONNECTION_ID = /^[A-Za-z0-9_-]{8,64}={0,2}$/;
+const MAX_CHANNELS = 100; // of one connection, unless a setting says otherwise
 const MAX_LENGTH = 200; // characters of a channel's or an event's name
 const NOT_IN_CHANNELS = /[^A-Za-z0-9_\-=@,.;:/]/u;
 const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/u;
@@ -59,6 +60,14 @@ function checkEvent(event) {
   return event;
 }
 
+/** Return the error of a connection that would listen to more channels than one may. */
+function tooManyChannels(connectionId, count, maxChannels) {
+  return new InvalidArgumentError(
+    `connection ${show(connectionId)} would listen to ${count} channels, and ${maxChannels} is the most for one; ` +
+      "send what belongs together on one channel, or raise maxChannels",
+  );
+}
+
 function checkLength(what, name) {
   const { length } = [...name]; // some characters have two units of `name.length`
   if (length < 1 || length > MAX_LENGTH) {
@@ -66,4 +75,4 @@ function checkLength(what, name) {
   }
 }
 
-module.exports = { checkChannel, checkConnectionId, checkEvent };
+module.exports = { MAX_CHANNELS, checkChannel, checkConnectionId, checkEvent, tooManyChannels };

@@ -41,7 +41,7 @@ function hold(name, answer) {
 /** Return a text with the names of settings as they are written here. */
 function inNode(text) {
   return text
-    .replace(/\b(api_id|region|endpoint_url)=(?=')/g, "$1: ")
+    .replace(/\b(api_id|region)=(?=')/g, "$1: ")
     .replace(/\bendpoint_url=/g, "endpoint_url")
     .replace(/\b(api|endpoint)_(id|url)\b/g, (_, first, last) => first + last[0].toUpperCase() + last.slice(1));
 }

@@ -66,6 +66,20 @@ test("a registration need not be awaited, as in the guide", async () => {
   await server.close();
 });
 
+test("a connection adds up to so many channels at most", async () => {
+  const registry = new MemoryRegistry();
+  const settings = { apiId: "abc123xyz", region: "us-east-1", registry, maxChannels: 3 };
+  const broadcaster = new Broadcaster(settings);
+  await broadcaster.registerConnection("aaaaaaaa=", { channels: ["a", "b"] });
+  await assert.rejects(
+    broadcaster.registerConnection("aaaaaaaa=", { channels: ["b", "c", "d"] }),
+    /'aaaaaaaa=' would listen to 4 channels, and 3 is the most for one/,
+  );
+  await broadcaster.registerConnection("aaaaaaaa=", { channels: "c" });
+  assert.equal(await registry.count(), 1);
+  assert.throws(() => new Broadcaster({ ...settings, maxChannels: 0 }), /maxChannels is 0; give a number of channels/);
+});
+
 test("signs of several processes are seen", () => {
   assert.equal(workerSign({}), undefined);
   assert.equal(workerSign({ WEB_CONCURRENCY: "1" }), undefined);
@@ -82,7 +96,7 @@ test("two sorted lists are one, each id once", async () => {
     const [left, right] = [[...new Set(random())].sort(), [...new Set(random())].sort()];
     const [size, sizeLeft, sizeRight] = [1, 1, 1].map(() => 1 + Math.floor(Math.random() * 6));
     const pages = [];
-    for await (const page of eachOnce(pagesOf(left, sizeLeft), pagesOf(right, sizeRight), size)) pages.push(page);
+    for await (const page of eachOnce([pagesOf(left, sizeLeft), pagesOf(right, sizeRight)], size)) pages.push(page);
     assert.deepEqual(pages.flat(), [...new Set([...left, ...right])].sort());
     assert.ok(pages.every((page) => page.length <= size && page.length));
   }
@@ -117,15 +131,16 @@ test("a registry that cannot be read ends it, and of a part that was read there 
 });
 
 test("a URL says which registry, and no password of it is shown", () => {
-  assert.ok(makeRegistry(undefined, "", {}).registry instanceof MemoryRegistry);
-  assert.ok(makeRegistry("memory://", "", {}).isOurs);
+  assert.ok(makeRegistry(undefined, { environment: {} }).registry instanceof MemoryRegistry);
+  assert.ok(makeRegistry("memory://").isOurs);
   const ours = makeMemory().registry;
   assert.deepEqual(makeRegistry(ours), { registry: ours, isOurs: false });
   const wrong = [
     ["hunter2", /^registry is no URL; give 'memory:\/\/'/],
     ["redis:hunter2@h", /^registry is no URL/],
-    ["mongodb://user:hunter2@h", /^registry is of scheme 'mongodb'/],
-    ["redis://user:hunter2/x@host", /percent-encode what is special in a password/],
+    ["mongodb://user:hunter2@h", /^registry is no URL/],
+    ["mongodb://h", /^registry is of scheme 'mongodb'/],
+    ["redis://user:hunter2@host:x", /percent-encode what is special in a password/],
     ["redis://:hunter2@host/zero", /is no database number/],
     ["redis://:hunter2@host/0?hunter=2", /has an option 'hunter'/],
     ["redis://:hunter2@host?ssl_certfile=x", /ssl_certfile in the registry's Redis URL is for TLS; give 'rediss:/],
@@ -133,6 +148,8 @@ test("a URL says which registry, and no password of it is shown", () => {
     ["redis://:hunter2@host?cluster=maybe", /cluster='maybe' .* is neither 'true' nor 'false'/],
     ["redis://:hunter2@host?prefix={x}", /prefix '\{x\}' cannot start the keys/],
     ["dynamodb://table?regoin=us-east-1", /has an option 'regoin'; known are region, endpoint_url/],
+    ["dynamodb://key:hunter2@table", /has an '@', and takes neither user nor password/],
+    ["redis://host/hunter2@0", /has an '@' after its host/],
     ["dynamodb://a b?region=us-east-1", /'a b' is no name of a DynamoDB table/],
     [{}, /registry is of type Object, which has not the methods of a Registry/],
   ];

@@ -134,15 +134,19 @@ def test_subscriptions(case):
 # ------------------------------------------------------------------------------------------------------------ endpoints
 
 
+AWS_VARIABLES = (
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_REGION",
+)
+
+
 def endpoint_case(case):
     with pytest.MonkeyPatch.context() as patch:
-        for name in (
-            "ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
-            "IGNORE_CONFIGURED_ENDPOINT_URLS",
-            "REGION",
-            "DEFAULT_REGION",
-        ):
-            patch.delenv(f"AWS_{name}", raising=False)
+        for name in AWS_VARIABLES:
+            patch.delenv(name, raising=False)
         for name, value in case.get("environment", {}).items():
             patch.setenv(name, value)
         endpoint = resolve_endpoint(**case["settings"])

@@ -3,7 +3,7 @@
 
 const http = require("node:http");
 const https = require("node:https");
-const { domainOf } = require("./partitions.js");
+const { serviceEndpoint } = require("./environment.js");
 const { signRequest } = require("./signing.js");
 
 const ATTEMPT_TIMEOUT = 3000; // milliseconds for one attempt, connecting included
@@ -38,17 +38,15 @@ class ServiceError extends Error {
 /** One service in one region, or a stand-in for it at `endpointUrl`. */
 class JsonService {
   #name;
-  #region;
-  #url;
+  #endpoint;
   #credentials;
   #agent;
 
   constructor(name, { region, endpointUrl, credentials }) {
     this.#name = name;
-    this.#region = region;
-    this.#url = new URL(endpointUrl || `https://${name}.${region}.${domainOf(region)}`);
+    this.#endpoint = serviceEndpoint(name, region, endpointUrl);
     this.#credentials = credentials;
-    const { Agent } = this.#url.protocol === "https:" ? https : http;
+    const { Agent } = this.#protocol;
     this.#agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS, timeout: 50_000 });
   }
 
@@ -83,16 +81,24 @@ class JsonService {
     this.#agent.destroy();
   }
 
+  get #protocol() {
+    return this.#endpoint.scheme === "https" ? https : http;
+  }
+
+  get #path() {
+    return `${this.#endpoint.basePath}/`;
+  }
+
   async #attempt(operation, members) {
     const credentials = await this.#credentials.read();
     const body = JSON.stringify(members);
     const { target, type } = SERVICES[this.#name];
     const headers = signRequest(credentials, {
       service: this.#name,
-      region: this.#region,
+      region: this.#endpoint.region,
       method: "POST",
-      host: this.#url.host,
-      path: "/",
+      host: this.#endpoint.authority,
+      path: this.#path,
       headers: { "Content-Type": type, "X-Amz-Target": `${target}.${operation}` },
       body,
       now: Date.now() / 1000,
@@ -109,10 +115,11 @@ class JsonService {
   }
 
   #exchange(headers, body) {
-    const { request } = this.#url.protocol === "https:" ? https : http;
+    const { host, port } = this.#endpoint;
+    const options = { agent: this.#agent, host, port, method: "POST", path: this.#path, headers };
     return new Promise((resolve, reject) => {
       const fail = (cause) => reject(new ServiceError(cause.message || cause.code, { isPassing: true, cause }));
-      const sent = request(this.#url, { agent: this.#agent, method: "POST", headers }, (response) => {
+      const sent = this.#protocol.request(options, (response) => {
         let text = "";
         response.setEncoding("utf8");
         response.on("data", (part) => (text += part));

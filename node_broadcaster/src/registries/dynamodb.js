@@ -8,11 +8,14 @@
 "use strict";
 
 const { CredentialSource } = require("../aws/credentials.js");
+const { regionInEnvironment } = require("../aws/environment.js");
 const { JsonService } = require("../aws/json_service.js");
 const { ConfigurationError, RegistryError, show } = require("../errors.js");
 const { EVERYTHING, MAX_BATCH, Rows, SHARDS, channelOf, connectionOf } = require("./dynamodb_rows.js");
+const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
 const { eachOnce } = require("./merged.js");
+const { UnscopedLists } = require("./unscoped.js");
 
 const OPTIONS = ["region", "endpoint_url", "scope"];
 const CONCURRENCY = 16; // requests at once where many connections are removed
@@ -40,11 +43,21 @@ class DynamoDBRegistry {
   #table;
   #name;
   #rows;
+  #unscopedRows = null; // of lists from before deployments were kept apart; null if there is no scope
+  #unscoped;
+  #maxChannels;
   #service;
   #clock;
 
   /** Make one from what follows `dynamodb://` in a URL. */
-  static fromUrl(rest, { scope } = {}) {
+  static fromUrl(rest, defaults = {}) {
+    if (rest.includes("@")) {
+      // What stands before it may be a password.
+      throw new ConfigurationError(
+        "the registry's DynamoDB URL has an '@', and takes neither user nor password: credentials are found as " +
+          "everywhere; give 'dynamodb://table-name?region=us-east-1'",
+      );
+    }
     // Not the class URL, which would write the name in small letters.
     const [table, query = ""] = rest.split(/\?(.*)/s);
     const options = Object.fromEntries(new URLSearchParams(query));
@@ -54,11 +67,14 @@ class DynamoDBRegistry {
         `the registry's DynamoDB URL has an option ${show(unknown, 40)}; known are ${OPTIONS.join(", ")}`,
       );
     }
-    const { region, endpoint_url: endpointUrl } = options;
-    return new DynamoDBRegistry(table.replace(/\/+$/, ""), { region, endpointUrl, scope: options.scope ?? scope });
+    const { region, endpoint_url: endpointUrl, scope = defaults.scope } = options;
+    return new DynamoDBRegistry(table.replace(/\/+$/, ""), { ...defaults, region, endpointUrl, scope });
   }
 
-  constructor(table, { region, endpointUrl, scope, clock = () => Date.now() / 1000 } = {}) {
+  constructor(
+    table,
+    { region, endpointUrl, scope, maxChannels = MAX_CHANNELS, clock = () => Date.now() / 1000 } = {},
+  ) {
     // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     if (typeof table !== "string" || !/^[A-Za-z0-9_.-]{3,255}$/.test(table)) {
       throw new ConfigurationError(
@@ -66,7 +82,7 @@ class DynamoDBRegistry {
           "and this one's is an output of the stack",
       );
     }
-    region ||= process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION;
+    region ||= regionInEnvironment();
     this.#table = table;
     this.#name = `DynamoDBRegistry('${table}'${region ? `, region: '${region}'` : ""})`;
     if (!region) {
@@ -75,9 +91,12 @@ class DynamoDBRegistry {
       );
     }
     this.#rows = new Rows(scope);
+    if (scope) this.#unscopedRows = new Rows();
+    this.#unscoped = new UnscopedLists(clock());
+    this.#maxChannels = maxChannels;
     this.#service = new JsonService("dynamodb", {
       region,
-      endpointUrl: endpointUrl || process.env.AWS_ENDPOINT_URL_DYNAMODB,
+      endpointUrl,
       credentials: new CredentialSource(),
     });
     this.#clock = clock;
@@ -90,20 +109,33 @@ class DynamoDBRegistry {
    */
   async add(connectionId, channels, { lifetime = ENTRY_LIFETIME } = {}) {
     const names = channels ? [...new Set(channels)] : [EVERYTHING];
+    if (channels) await this.#checkCount(connectionId, names);
     for (const batch of batches(this.#rows.puts(connectionId, names, this.#clock(), lifetime))) {
       await this.#writeBatch(`register connection '${connectionId}'`, batch);
     }
   }
 
+  /** Refuse more channels than a connection may have, which takes a look at those that it has. */
+  async #checkCount(connectionId, names) {
+    const known = await this.#channels(this.#rows, connectionId);
+    const { size } = new Set([...known, ...names].filter((name) => name !== EVERYTHING));
+    if (size > this.#maxChannels) throw tooManyChannels(connectionId, size, this.#maxChannels);
+  }
+
   /** Forget these connections with all their channels; unknown ones are passed over. */
   async remove(connectionIds) {
     const ids = [...new Set(connectionIds)];
+    await this.#remove(this.#rows, ids);
+    if (this.#unscopedRows && this.#unscoped.areLeft(this.#clock())) await this.#remove(this.#unscopedRows, ids);
+  }
+
+  async #remove(layout, ids) {
     const what = `remove ${ids.length} connections`;
     const byChannel = [];
     const byConnection = [];
-    const channels = await atOnce(ids, (connectionId) => this.#channels(connectionId));
+    const channels = await atOnce(ids, (connectionId) => this.#channels(layout, connectionId));
     ids.forEach((connectionId, at) => {
-      const [first, then] = this.#rows.deletes(connectionId, channels[at]);
+      const [first, then] = layout.deletes(connectionId, channels[at]);
       byChannel.push(...first);
       byConnection.push(...then);
     });
@@ -117,7 +149,7 @@ class DynamoDBRegistry {
 
   /** Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000. */
   pages(channel) {
-    return eachOnce(this.#sortedPages(channel), this.#sortedPages(EVERYTHING));
+    return eachOnce([channel, EVERYTHING].flatMap((name) => [this.#listeners(name), this.#unscopedListeners(name)]));
   }
 
   /** Return the number of connections that have not expired; reads every row by connection. */
@@ -139,14 +171,26 @@ class DynamoDBRegistry {
     this.#service.close();
   }
 
-  async *#sortedPages(channel) {
-    const query = this.#rows.listenersQuery(channel, this.#clock());
+  async *#unscopedListeners(channel) {
+    const now = this.#clock();
+    const list = this.#unscoped.of(channel);
+    if (!this.#unscopedRows || !(list.isToBeLookedFor(now) || list.areRead(now))) return;
+    let hasSome = false;
+    for await (const page of this.#listeners(channel, this.#unscopedRows)) {
+      hasSome ||= page.length > 0;
+      yield page;
+    }
+    list.found(hasSome, now);
+  }
+
+  async *#listeners(channel, layout = this.#rows) {
+    const query = layout.listenersQuery(channel, this.#clock());
     for await (const rows of this.#query("list the connections", query)) yield rows.map((row) => row.sk.S);
   }
 
-  async #channels(connectionId) {
+  async #channels(layout, connectionId) {
     const channels = [];
-    const query = this.#rows.channelsQuery(connectionId);
+    const query = layout.channelsQuery(connectionId);
     for await (const rows of this.#query(`look up connection '${connectionId}'`, query)) {
       channels.push(...rows.map(channelOf));
     }

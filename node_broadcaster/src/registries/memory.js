@@ -2,6 +2,7 @@
 "use strict";
 
 const cluster = require("node:cluster");
+const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
 
 const COUNT_VARIABLES = ["WEB_CONCURRENCY", "instances"]; // the second is PM2's
@@ -13,15 +14,22 @@ const COUNT_VARIABLES = ["WEB_CONCURRENCY", "instances"]; // the second is PM2's
  */
 class MemoryRegistry {
   #clock;
+  #maxChannels;
   #expires = new Map(); // connection id -> second; in the order of the latest registration, so the oldest is first
   #channels = new Map(); // connection id -> Set of channels; none for those that listen to everything alone
   #members = new Map(); // channel -> Set of connection ids
   #everything = new Set();
 
-  constructor({ clock = () => performance.now() / 1000, environment = process.env } = {}) {
+  constructor({ maxChannels, clock = () => performance.now() / 1000, environment = process.env } = {}) {
+    this.#maxChannels = maxChannels;
     this.#clock = clock;
     const sign = workerSign(environment);
     if (sign) warn(sign);
+  }
+
+  /** Adopt the broadcaster's bound on the channels of a connection, where none was given. */
+  takeDefaults({ maxChannels }) {
+    this.#maxChannels ??= maxChannels;
   }
 
   /**
@@ -33,6 +41,11 @@ class MemoryRegistry {
     if (channels && !channels.length) return;
     const now = this.#clock();
     this.#dropOldestExpired(now);
+    if (channels) {
+      const { size } = new Set([...(this.#channels.get(connectionId) ?? []), ...channels]);
+      const most = this.#maxChannels ?? MAX_CHANNELS;
+      if (size > most) throw tooManyChannels(connectionId, size, most);
+    }
     const expires = Math.max(this.#expires.get(connectionId) ?? 0, now + lifetime);
     this.#expires.delete(connectionId);
     this.#expires.set(connectionId, expires);

@@ -1,29 +1,27 @@
-/** Two sorted lists of ids as one, each id once, without holding either in memory. */
+/** Sorted lists of ids as one, each id once, without holding any of them in memory. */
 "use strict";
 
 const { PAGE_SIZE } = require("./lifetime.js");
 
-/** Yield the ids of both, sorted, each once, in non-empty lists of at most `size`; either gives pages of sorted ids. */
-async function* eachOnce(left, right, size = PAGE_SIZE) {
-  const sides = [new Side(left), new Side(right)];
-  await Promise.all(sides.map((side) => side.fill()));
+/** Yield the ids of all lists, sorted, each once, in non-empty lists of at most `size`; each gives pages of sorted ids. */
+async function* eachOnce(lists, size = PAGE_SIZE) {
+  let sides = await filled(lists.map((pages) => new Side(pages)));
   let ready = [];
-  while (sides.every(({ page }) => page.length)) {
-    // Everything up to the smaller of the two last ids can be ordered now.
-    const lasts = sides.map(({ page }) => page.at(-1));
-    const bound = lasts[0] < lasts[1] ? lasts[0] : lasts[1];
-    ready.push(...new Set(sides.flatMap((side) => side.takeUpTo(bound)).sort()));
-    await Promise.all(sides.map((side) => side.fill()));
+  while (sides.length) {
+    // Everything up to the smallest of the last ids can be ordered now.
+    const bound = sides.map(({ page }) => page.at(-1)).reduce((least, last) => (last < least ? last : least));
+    const ids = sides.flatMap((side) => side.takeUpTo(bound));
+    ready.push(...(sides.length > 1 ? new Set(ids.sort()) : ids));
+    sides = await filled(sides);
     while (ready.length >= size) yield ready.splice(0, size);
   }
-  for (const side of sides) {
-    while (side.page.length) {
-      ready.push(...side.page.splice(0));
-      while (ready.length >= size) yield ready.splice(0, size);
-      await side.fill();
-    }
-  }
   if (ready.length) yield ready;
+}
+
+/** Read on where nothing is left; return those that are not at their end. */
+async function filled(sides) {
+  await Promise.all(sides.map((side) => side.fill()));
+  return sides.filter(({ page }) => page.length);
 }
 
 /** One of the lists, and what was read of it and not yet taken. */

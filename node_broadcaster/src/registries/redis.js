@@ -2,16 +2,18 @@
  * The registry of a backend of several processes or machines: a Redis server, a cluster, or what speaks like one.
  *
  * Needs the package `redis` and Redis 5 or newer, Valkey included. How the entries lie in the server is told in
- * `redis_keys`. Round trips of each operation: one for `add`, three for each 1,000 ids of `remove`, two for `pages` and
+ * `redis_keys`. Round trips of each operation: two for `add`, three for each 1,000 ids of `remove`, two for `pages` and
  * one more for each further 1,000 ids, one for `count`.
  */
 "use strict";
 
+const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
 const { eachOnce } = require("./merged.js");
 const { RedisCalls } = require("./redis_calls.js");
 const scripts = require("./redis_keys.js");
 const { parseRedisUrl } = require("./redis_url.js");
+const { Unscoped } = require("./unscoped.js");
 
 const { EVERYTHING } = scripts;
 const BATCH = 1000; // connection ids
@@ -26,11 +28,18 @@ const BATCH = 1000; // connection ids
 class RedisRegistry {
   #calls;
   #keys;
+  #unscopedKeys; // of lists from before deployments were kept apart; null if there is no scope
+  #unscoped;
+  #maxChannels;
   #clock;
 
-  constructor(url, { scope, clock = () => Date.now() / 1000 } = {}) {
+  constructor(url, { scope, maxChannels = MAX_CHANNELS, clock = () => Date.now() / 1000 } = {}) {
     const target = parseRedisUrl(url);
-    this.#keys = new scripts.Keys(target.prefix, target.scope ?? scope);
+    const ours = target.scope || scope;
+    this.#keys = new scripts.Keys(target.prefix, ours);
+    this.#unscopedKeys = ours ? new scripts.Keys(target.prefix) : null;
+    this.#unscoped = new Unscoped(clock());
+    this.#maxChannels = maxChannels;
     this.#calls = new RedisCalls(target);
     this.#clock = clock;
   }
@@ -42,9 +51,13 @@ class RedisRegistry {
     const now = this.#clock();
     const milliseconds = scripts.timeToLive(lifetime);
     const entry = [milliseconds, now, now + lifetime, connectionId];
-    await this.#calls.run(`register connection '${connectionId}'`, [
-      // First how to remove it, so that nothing is left that could not be removed.
-      script(scripts.REMEMBER, [this.#keys.connection(connectionId)], milliseconds, ...names),
+    const what = `register connection '${connectionId}'`;
+    const most = channels ? this.#maxChannels : 0;
+    // First how to remove it, so that nothing is left that could not be removed.
+    const remember = script(scripts.REMEMBER, [this.#keys.connection(connectionId)], milliseconds, most, ...names);
+    const [count] = await this.#calls.run(what, [remember]);
+    if (Number(count)) throw tooManyChannels(connectionId, count, most);
+    await this.#calls.run(what, [
       ...names.map((name) => script(scripts.JOIN, this.#keys.channel(name), ...entry, scripts.PURGE_PER_ADD)),
       script(scripts.COUNT_IN, [this.#keys.connections], ...entry),
     ]);
@@ -52,14 +65,17 @@ class RedisRegistry {
 
   /** Forget these connections with all their channels; unknown ones are passed over. */
   async remove(connectionIds) {
-    for (let start = 0; start < connectionIds.length; start += BATCH) {
-      await this.#remove(connectionIds.slice(start, start + BATCH));
+    for (const keys of await this.#layouts()) {
+      for (let start = 0; start < connectionIds.length; start += BATCH) {
+        await this.#remove(keys, connectionIds.slice(start, start + BATCH));
+      }
     }
   }
 
   /** Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000. */
-  pages(channel) {
-    return eachOnce(this.#sortedPages(channel), this.#sortedPages(EVERYTHING));
+  async *pages(channel) {
+    const lists = (await this.#layouts()).flatMap((keys) => [keys.channel(channel), keys.channel(EVERYTHING)]);
+    yield* eachOnce(lists.map((keys) => this.#sortedPages(keys)));
   }
 
   /** Return the number of connections that have not expired. */
@@ -74,9 +90,20 @@ class RedisRegistry {
     this.#calls.close();
   }
 
-  async #remove(ids) {
+  /** Return the keys of this scope, and those without one while connections may be found under them. */
+  async #layouts() {
+    const now = this.#clock();
+    if (!this.#unscopedKeys) return [this.#keys];
+    if (this.#unscoped.isToBeLookedFor(now)) {
+      const command = ["EXISTS", this.#unscopedKeys.connections];
+      const [found] = await this.#calls.run("list the connections", [command]);
+      this.#unscoped.found(Number(found) > 0, now);
+    }
+    return this.#unscoped.areRead(now) ? [this.#keys, this.#unscopedKeys] : [this.#keys];
+  }
+
+  async #remove(keys, ids) {
     const what = `remove ${ids.length} connections`;
-    const keys = this.#keys;
     const channels = await this.#calls.run(what, ids.map((connectionId) => ["SMEMBERS", keys.connection(connectionId)]));
     const members = new Map();
     ids.forEach((connectionId, at) => {
@@ -91,8 +118,7 @@ class RedisRegistry {
     await this.#calls.run(what, leave.filter((command) => command.length > 2));
   }
 
-  async *#sortedPages(channel) {
-    const keys = this.#keys.channel(channel);
+  async *#sortedPages(keys) {
     for (let start = "-"; ; ) {
       const command = script(scripts.PAGE, keys, this.#clock(), start, PAGE_SIZE, scripts.PURGE_PER_PAGE);
       const [[dropped, page]] = await this.#calls.run("list the connections", [command]);

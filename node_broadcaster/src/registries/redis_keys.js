@@ -54,6 +54,11 @@ class Keys {
 
 /** Percent-encode what the start of a key cannot have: braces above all. */
 function encodeScope(scope) {
+  if ([...scope].length > 400 || /(?! )[\p{C}\p{Z}]/u.test(scope)) {
+    throw new ConfigurationError(
+      `scope ${show(scope, 120)} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'`,
+    );
+  }
   const encode = (character) =>
     [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join("");
   return scope.replace(/[^A-Za-z0-9_.:/-]/gu, encode);
@@ -70,10 +75,19 @@ local function live_at_least(key, milliseconds)
 end
 `;
 
-// KEYS: the connection's set. ARGV: the key's milliseconds to live, channels...
+// KEYS: the connection's set. ARGV: the key's milliseconds to live, how many channels it may have (0: any), channels...
+// Returns 0, or how many channels it would have had, which is too many, and then nothing has changed.
 const REMEMBER = `${LIVE_AT_LEAST}
-redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+if tonumber(ARGV[2]) > 0 then
+    local count = redis.call('SCARD', KEYS[1]) - redis.call('SISMEMBER', KEYS[1], '*')
+    for i = 3, #ARGV do
+        count = count + 1 - redis.call('SISMEMBER', KEYS[1], ARGV[i])
+    end
+    if count > tonumber(ARGV[2]) then return count end
+end
+redis.call('SADD', KEYS[1], unpack(ARGV, 3))
 live_at_least(KEYS[1], ARGV[1])
+return 0
 `;
 
 // KEYS: ids, expiry. ARGV: the keys' milliseconds to live, now, when the id expires, the id, how many to drop at most

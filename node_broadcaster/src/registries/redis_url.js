@@ -29,6 +29,10 @@ const HINT = `give ${EXAMPLE}, and percent-encode what is special in a password`
  */
 function parseRedisUrl(url) {
   let parts, username, password;
+  if (/^[^/]*\/\/[^/?#]*[/?#].*@/s.test(url)) {
+    // A password with '/', '?' or '#' in it ends where those are. Nothing before an '@' is safe to be shown.
+    throw new ConfigurationError(`the registry's Redis URL has an '@' after its host; ${HINT}`);
+  }
   try {
     parts = new URL(url);
     username = decodeURIComponent(parts.username) || undefined;

@@ -1,0 +1,96 @@
+"""Python and Node.js share one list: whoever one of them registers hears what the other broadcasts, and the other way."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from broadcaster import Broadcaster
+
+HERE, GONE, NARROW = "here0000=", "gone0000=", "narrow00="
+
+
+@pytest.fixture
+def management(start_server):
+    """A management API that knows two of three connections."""
+    server = start_server()
+    server.script = lambda connection_id, attempt: "410" if connection_id == GONE else "200"
+    return server
+
+
+@pytest.fixture(params=["redis", "redis cluster", "redis with TLS", "dynamodb"])
+def registry(request):
+    """The URL of a registry that nobody else uses, for both languages."""
+    match request.param:
+        case "redis":
+            return f"{request.getfixturevalue('redis_server').url}?prefix={uuid4().hex}"
+        case "redis cluster":
+            return f"{request.getfixturevalue('redis_cluster')}&prefix={uuid4().hex}"
+        case "redis with TLS":
+            server, authority = request.getfixturevalue("tls_redis")
+            return f"{server.url}?ssl_ca_certs={authority}"
+        case _:
+            name, url = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_url")
+            return f"dynamodb://{name}?region=us-east-1&endpoint_url={url}"
+
+
+@pytest.fixture
+def python(management, registry):
+    settings = {"timeout": 60, "deadline": 100, "registry": registry}
+    with Broadcaster(endpoint_url=management.endpoint.url, region="us-east-1", **settings) as python:
+        yield python
+
+
+@pytest.fixture
+def node(start_node, management, registry):
+    node = start_node()
+    settings = {"endpointUrl": management.endpoint.url, "region": "us-east-1", "timeout": 60, "deadline": 100}
+    node.initBroadcaster({**settings, "registry": registry})
+    return node
+
+
+def received(management):
+    bodies = {connection_id: [json.loads(body) for body in sent] for connection_id, sent in management.bodies.items()}
+    return {connection_id: [envelope["data"] for envelope in sent] for connection_id, sent in bodies.items()}
+
+
+def test_python_registers_and_node_broadcasts(python, node, management):
+    python.register_connection(HERE)
+    python.register_connection(GONE, channels=["admin", "logs"])
+    python.register_connection(NARROW, channels=["logs"])
+    assert node.broadcastAdminEvent("first") == {"sent": 1, "failed": 0, "stale": 1}
+    assert node.broadcast("logs", "log", "second") == {"sent": 2, "failed": 0, "stale": 0}
+    assert python.broadcast("logs", "log", "third") == {"sent": 2, "failed": 0, "stale": 0}
+    assert received(management) == {HERE: ["first", "second", "third"], GONE: ["first"], NARROW: ["second", "third"]}
+
+
+def test_node_registers_and_python_broadcasts(python, node, management):
+    node.registerConnection(HERE)
+    node.registerConnection(GONE, {"channels": ["admin", "logs"]})
+    node.registerConnection(NARROW, {"channels": "logs"})
+    assert python.broadcast_admin_event("first") == {"sent": 1, "failed": 0, "stale": 1}
+    assert python.broadcast("logs", "log", "second") == {"sent": 2, "failed": 0, "stale": 0}
+    assert node.broadcast("logs", "log", "third") == {"sent": 2, "failed": 0, "stale": 0}
+    assert received(management) == {HERE: ["first", "second", "third"], GONE: ["first"], NARROW: ["second", "third"]}
+
+
+def test_either_unregisters_whom_the_other_has_registered(python, node, management):
+    python.register_connection(HERE, channels=["admin", "logs"])
+    node.registerConnection(NARROW)
+    node.unregisterConnection(HERE)
+    python.unregister_connection(NARROW)
+    for channel in ("admin", "logs"):
+        assert (
+            node.broadcast(channel, "e", 1) == python.broadcast(channel, "e", 1) == {"sent": 0, "failed": 0, "stale": 0}
+        )
+    assert management.requests == []
+
+
+def test_a_list_of_several_pages_is_read_to_its_end(python, node, management):
+    ids = [f"id-{number:07}=" for number in range(1_100)]
+    for connection_id in ids[:550]:
+        node.registerConnection(connection_id)
+    for connection_id in ids[500:]:
+        python.register_connection(connection_id, channels=["admin"])
+    assert node.broadcastAdminEvent(1) == {"sent": 1_100, "failed": 0, "stale": 0}
+    assert sorted(management.bodies) == ids
