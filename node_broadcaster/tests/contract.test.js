@@ -7,7 +7,7 @@ const { join } = require("node:path");
 const { test } = require("node:test");
 const { subscriptionSignature } = require("../src/authorization.js");
 const { ConnectionSigner, signRequest } = require("../src/aws/signing.js");
-const { resolveEndpoint } = require("../src/endpoint.js");
+const { resolveEndpoint, scopeOf } = require("../src/endpoint.js");
 const { BroadcasterError, RefusedError } = require("../src/errors.js");
 const { encode } = require("../src/messages.js");
 const { checkChannel, checkConnectionId, checkEvent } = require("../src/names.js");
@@ -88,7 +88,8 @@ test("settings and variables lead to the same endpoint", () => {
   hold("endpoints", ({ settings, environment = {} }) => {
     const { api_id: apiId, endpoint_url: endpointUrl, region, stage } = settings;
     const endpoint = resolveEndpoint({ apiId, endpointUrl, region, stage }, environment);
-    return { url: endpoint.url, authority: endpoint.authority, port: endpoint.port, region: endpoint.region };
+    const { url, authority, port } = endpoint;
+    return { url, authority, port, region: endpoint.region, scope: scopeOf(endpoint) };
   });
 });
 
@@ -160,7 +161,7 @@ function tell(plan, id, answer, now) {
 test("registries name their keys and rows alike", () => {
   hold("registries", ({ redis, dynamodb }) => {
     if (redis) {
-      const keys = new Keys("broadcaster");
+      const keys = new Keys("broadcaster", redis.scope);
       return redis.channel === undefined ? keys.connection(redis.connection_id) : keys.channel(redis.channel);
     }
     const { connection_id: id, channels, now, lifetime } = dynamodb;

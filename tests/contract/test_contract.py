@@ -18,7 +18,7 @@ import pytest
 from broadcaster.authorization import subscription_signature
 from broadcaster.channels import check_channel
 from broadcaster.connections import check_connection_id
-from broadcaster.endpoint import resolve_endpoint
+from broadcaster.endpoint import resolve_endpoint, scope_of
 from broadcaster.errors import BroadcasterError, RefusedError
 from broadcaster.messages import encode
 from broadcaster.registries import dynamodb_rows
@@ -150,7 +150,8 @@ def endpoint_case(case):
         for name, value in case.get("environment", {}).items():
             patch.setenv(name, value)
         endpoint = resolve_endpoint(**case["settings"])
-    return {"url": endpoint.url, "authority": endpoint.authority, "port": endpoint.port, "region": endpoint.region}
+    found = {"url": endpoint.url, "authority": endpoint.authority, "port": endpoint.port, "region": endpoint.region}
+    return {**found, "scope": scope_of(endpoint)}
 
 
 @cases("endpoints")
@@ -231,11 +232,16 @@ def test_outcomes(case):
 # ----------------------------------------------------------------------------------------------------------- registries
 
 
+SCOPES = ("abc123xyz/production", "127.0.0.1:8001/production", "[::1]:8001/a%20b", "ws.example.com", "{x} grün 😀*#")
+
+
 def layout_cases():
     ids = ["L0SM9cOFvHcCIhw=", "eu8B_H2DM9arbC4=", "A1b2C3d4==", "abcdefgh"]
     return [
         *[{"redis": {"channel": channel}} for channel in ("admin", "*", "A-Z_a=z@1,2.3;4:5/6")],
         *[{"redis": {"connection_id": connection_id}} for connection_id in ids],
+        *[{"redis": {"connection_id": connection_id, "scope": "abc123xyz/production"}} for connection_id in ids[:1]],
+        *[{"redis": {"channel": "admin", "scope": scope}} for scope in SCOPES],
         *[
             {"dynamodb": {"connection_id": connection_id, "channels": channels, "now": 1764000000.25, "lifetime": 7500}}
             for connection_id, channels in zip(ids, (["*"], ["admin"], ["admin", "a/b"], []), strict=True)
@@ -245,7 +251,8 @@ def layout_cases():
 
 def layout_case(case):
     if "redis" in case:
-        given, keys = case["redis"], Keys("broadcaster")
+        given = case["redis"]
+        keys = Keys("broadcaster", given.get("scope"))
         return list(keys.channel(given["channel"])) if "channel" in given else keys.connection(given["connection_id"])
     given = case["dynamodb"]
     connection_id, channels = given["connection_id"], given["channels"]

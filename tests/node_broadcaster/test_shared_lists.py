@@ -1,4 +1,4 @@
-"""Python and Node.js share one list: whoever one of them registers hears what the other broadcasts, and the other way."""
+"""Python and Node.js share one list: whom one of them registers hears what the other broadcasts, either way."""
 
 import json
 from uuid import uuid4
