@@ -22,6 +22,10 @@ const SETTINGS = [
   "concurrency", "timeout", "attempts", "deadline", "rate",
 ]; // prettier-ignore
 
+// Whoever waits for a broadcast also waits for this.
+const REMOVAL_TIME = 1000; // milliseconds
+const REMOVED_AT_ONCE = 100; // connection ids
+
 const debug = debuglog("broadcaster");
 
 /**
@@ -121,15 +125,22 @@ class Broadcaster {
     return this.#sender.broadcast(pages, body, (stale) => this.#removeStale(stale));
   }
 
+  /** Remove connections that are gone, for about a second; the next broadcast finds again who is left. */
   async #removeStale(connectionIds) {
-    try {
-      await this.#registry.remove(connectionIds);
-    } catch (error) {
-      // The message went out all the same, and the entries will expire.
-      process.emitWarning(
-        `${connectionIds.length} connections are gone but could not be removed: ${error.message}`,
-        { type: "BroadcasterWarning", code: "BROADCASTER_REGISTRY" },
-      );
+    const ends = performance.now() + REMOVAL_TIME;
+    for (let start = 0; start < connectionIds.length; start += REMOVED_AT_ONCE) {
+      if (start && performance.now() > ends) return;
+      try {
+        await this.#registry.remove(connectionIds.slice(start, start + REMOVED_AT_ONCE));
+      } catch (error) {
+        // The message went out all the same, and the entries will expire.
+        const left = connectionIds.length - start;
+        process.emitWarning(`${left} connections are gone but could not be removed: ${error.message}`, {
+          type: "BroadcasterWarning",
+          code: "BROADCASTER_REGISTRY",
+        });
+        return;
+      }
     }
   }
 

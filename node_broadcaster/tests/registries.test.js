@@ -9,6 +9,7 @@ const { crc32 } = require("../src/registries/crc32.js");
 const { eachOnce } = require("../src/registries/merged.js");
 const { workerSign } = require("../src/registries/memory.js");
 const { parseRedisUrl } = require("../src/registries/redis_url.js");
+const { pagesFrom } = require("../src/registries/rotation.js");
 const { HostileServer } = require("./hostile_server.js");
 
 async function listening(registry, channel) {
@@ -54,6 +55,33 @@ test("a long list comes in pages of at most a thousand", async () => {
   const sizes = [];
   for await (const page of registry.pages("admin")) sizes.push(page.length);
   assert.deepEqual(sizes, [1000, 1000, 500]);
+});
+
+test("a broadcast begins at a different place each time", async () => {
+  const { registry } = makeMemory();
+  const ids = ["aaaaaaaa=", "bbbbbbbb=", "cccccccc=", "dddddddd="];
+  for (const id of ids) await registry.add(id);
+  const firsts = new Set();
+  for (let round = 0; round < 20; round += 1) firsts.add([...(await listening(registry, "admin"))][0]);
+  assert.deepEqual([...firsts].sort(), ids);
+});
+
+test("a long sorted list is read from anywhere to its end, and then from its beginning", async () => {
+  const ids = Array.from({ length: 95 }, (_, number) => String(number).padStart(3, "0"));
+  for (const size of [1, 7, 10, 95, 100]) {
+    const read = async function* read(after, until) {
+      const those = ids.filter((id) => id > after && (!until || id <= until));
+      for (let start = 0; start < those.length; start += size) yield those.slice(start, start + size);
+    };
+    for (let share = 0; share < 1; share += 0.09) {
+      const pages = [];
+      const find = async () => ids[Math.floor(ids.length * share)];
+      for await (const page of pagesFrom(share, { read, find, size })) pages.push(page);
+      assert.ok(pages.every((page) => page.length && page.length <= size));
+      assert.deepEqual(pages.flat().sort(), ids);
+      assert.ok(pages.flat().filter((id, at, all) => at && id < all[at - 1]).length <= 1);
+    }
+  }
 });
 
 test("a registration need not be awaited, as in the guide", async () => {

@@ -4,6 +4,7 @@
 const cluster = require("node:cluster");
 const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
+const { nextPlace, rotated } = require("./rotation.js");
 
 const COUNT_VARIABLES = ["WEB_CONCURRENCY", "instances"]; // the second is PM2's
 
@@ -65,7 +66,8 @@ class MemoryRegistry {
   async *pages(channel) {
     const now = this.#clock();
     const everybody = new Set([...this.#everything, ...(this.#members.get(channel) ?? [])]);
-    const ids = [...everybody].filter((connectionId) => this.#expires.get(connectionId) > now);
+    const those = [...everybody].filter((connectionId) => this.#expires.get(connectionId) > now);
+    const ids = rotated(those, nextPlace());
     for (let start = 0; start < ids.length; start += PAGE_SIZE) yield ids.slice(start, start + PAGE_SIZE);
   }
 

@@ -13,6 +13,7 @@ const { eachOnce } = require("./merged.js");
 const { RedisCalls } = require("./redis_calls.js");
 const scripts = require("./redis_keys.js");
 const { parseRedisUrl } = require("./redis_url.js");
+const { nextPlace, pagesFrom } = require("./rotation.js");
 const { Unscoped } = require("./unscoped.js");
 
 const { EVERYTHING } = scripts;
@@ -72,10 +73,13 @@ class RedisRegistry {
     }
   }
 
-  /** Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000. */
+  /** Yield who listens to `channel` or to everything, each once, in lists of at most 1,000. */
   async *pages(channel) {
     const lists = (await this.#layouts()).flatMap((keys) => [keys.channel(channel), keys.channel(EVERYTHING)]);
-    yield* eachOnce(lists.map((keys) => this.#sortedPages(keys)));
+    yield* pagesFrom(nextPlace(), {
+      read: (after, until) => eachOnce(lists.map((keys) => this.#sortedPages(keys, after, until))),
+      find: (share) => this.#find(lists, share),
+    });
   }
 
   /** Return the number of connections that have not expired. */
@@ -118,9 +122,17 @@ class RedisRegistry {
     await this.#calls.run(what, leave.filter((command) => command.length > 2));
   }
 
-  async *#sortedPages(keys) {
-    for (let start = "-"; ; ) {
-      const command = script(scripts.PAGE, keys, this.#clock(), start, PAGE_SIZE, scripts.PURGE_PER_PAGE);
+  /** Return the id at this share of the longest list. */
+  async #find(lists, share) {
+    const commands = lists.map(([ids]) => script(scripts.AT_PLACE, [ids], share));
+    const found = await this.#calls.run("list the connections", commands);
+    return found.reduce((longest, each) => (Number(each[0]) > Number(longest[0]) ? each : longest))[1];
+  }
+
+  async *#sortedPages(keys, after, until) {
+    const end = until ? `[${until}` : "+";
+    for (let start = after ? `(${after}` : "-"; ; ) {
+      const command = script(scripts.PAGE, keys, this.#clock(), start, end, PAGE_SIZE, scripts.PURGE_PER_PAGE);
       const [[dropped, page]] = await this.#calls.run("list the connections", [command]);
       if (Number(dropped) >= scripts.PURGE_PER_PAGE) continue; // there may be more that have expired, in this page too
       yield page;

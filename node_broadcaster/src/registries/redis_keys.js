@@ -110,18 +110,26 @@ redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
 live_at_least(KEYS[1], ARGV[1])
 `;
 
-// KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id"), ids in a page, how many to drop at most
+// KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id") and to end ("+" or "[id"), ids in a page, how many to drop
 // Returns how many were dropped, and a page. If that is as many as allowed there may be more, and some in the page.
 const PAGE = `
-local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])
+local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[5])
 if #expired > 0 then
     redis.call('ZREM', KEYS[1], unpack(expired))
     redis.call('ZREM', KEYS[2], unpack(expired))
 end
-return {#expired, redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], '+', 'LIMIT', 0, ARGV[3])}
+return {#expired, redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], ARGV[3], 'LIMIT', 0, ARGV[4])}
+`;
+
+// KEYS: ids. ARGV: a share of the list, 0 to less than 1. Returns how many there are, and the id at that place.
+const AT_PLACE = `
+local size = redis.call('ZCARD', KEYS[1])
+local at = math.floor(size * tonumber(ARGV[1]))
+return {size, redis.call('ZRANGE', KEYS[1], at, at)[1] or ''}
 `;
 
 module.exports = {
+  AT_PLACE,
   COUNT_IN,
   DEFAULT_PREFIX,
   EVERYTHING,
