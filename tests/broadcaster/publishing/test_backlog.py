@@ -1,0 +1,126 @@
+"""What waits on each channel: order, sharing, bounds. A model beside it says what has to be there."""
+
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from broadcaster.publishing.backlog import BILLED_BYTES, Backlog
+from broadcaster.publishing.ledger import EXPIRED, OVERFLOW, Ledger
+
+CHANNELS = st.sampled_from(["logs", "admin", "run-1"])
+WINDOWS = {"logs": 1.0, "admin": 0.1, "run-1": 0.0}
+
+
+class BacklogMachine(RuleBasedStateMachine):
+    @initialize(most_events=st.integers(1, 30), most_bytes=st.integers(50, 100_000))
+    def begin(self, most_events, most_bytes):
+        self.most_events, self.most_bytes = most_events, most_bytes
+        self.ledger = Ledger()
+        self.backlog = Backlog(WINDOWS.get, self.ledger, most_events=most_events, most_bytes=most_bytes, max_age=30.0)
+        self.now = 100.0
+        self.published = 0
+        self.last_taken = {}
+        self.last_message = {}
+
+    @rule(channel=CHANNELS, size=st.integers(1, 20_000), latest=st.none() | st.sampled_from(["a", "b"]))
+    def publish(self, channel, size, latest):
+        self.published += 1
+        self.backlog.add(channel, b"%07d" % self.published + b"x" * size, latest, self.now)
+
+    @rule(seconds=st.floats(0, 40))
+    def wait(self, seconds):
+        self.now += seconds
+        self.backlog.expire(self.now)
+
+    @rule()
+    def send_what_is_due(self):
+        for channel in self.backlog.due(self.now):
+            if WINDOWS[channel] and channel in self.last_message:
+                assert self.now >= self.last_message[channel] + WINDOWS[channel]
+            while events := self.backlog.take(channel, self.now):
+                bodies = [event.body for event in events]
+                assert bodies == sorted(bodies)
+                assert bodies[0] > self.last_taken.get(channel, b"")
+                self.last_taken[channel] = bodies[-1]
+                assert len(events) == 1 or (sum(map(len, bodies)) <= BILLED_BYTES and WINDOWS[channel])
+                keys = [event.latest for event in events if event.latest]
+                assert len(keys) == len(set(keys)), "of several that wait only the newest is sent"
+                assert all(event.at >= self.now - 30.0 for event in events)
+                self.ledger.end(events)
+            self.last_message[channel] = self.now
+
+    @rule(channel=CHANNELS)
+    def fail_to_send(self, channel):
+        if channel in self.backlog.due(self.now):
+            events = self.backlog.take(channel, self.now)
+            self.backlog.put_back(channel, events, self.now + 0.1)
+            self.last_message.pop(channel, None)
+
+    @invariant()
+    def counts_add_up(self):
+        stats = self.ledger.stats()
+        assert stats.queued == self.backlog.count <= self.most_events
+        assert self.backlog.size <= self.most_bytes
+        assert self.published == stats.queued + stats.events + stats.superseded + sum(stats.dropped.values())
+
+    def teardown(self):
+        if hasattr(self, "backlog"):
+            self.backlog.drop_all("closed")
+            assert (self.backlog.count, self.backlog.size, self.backlog.next_due()) == (0, 0, inf)
+            assert self.ledger.has_ended(self.ledger.generation)
+
+
+TestBacklog = BacklogMachine.TestCase
+
+
+def made(**options):
+    ledger = Ledger()
+    return Backlog(WINDOWS.get, ledger, **{"most_events": 100, "most_bytes": 10**6, "max_age": 30.0, **options}), ledger
+
+
+def test_the_first_event_of_a_quiet_channel_is_due_at_once_and_what_follows_waits_for_the_window():
+    backlog, _ = made()
+    assert backlog.add("logs", b"1", None, 5.0) == 5.0
+    assert [event.body for event in backlog.take("logs", 5.0)] == [b"1"]
+    assert backlog.add("logs", b"2", None, 5.2) == 6.0
+    assert backlog.due(5.9) == []
+    assert backlog.due(6.0) == ["logs"]
+
+
+def test_beyond_the_bound_the_oldest_of_the_fullest_channel_goes():
+    backlog, ledger = made(most_events=4)
+    for number in range(3):
+        backlog.add("logs", b"log %d" % number, None, 0.0)
+    backlog.add("admin", b"admin", None, 0.0)
+    backlog.add("admin", b"admin", None, 0.0)
+    assert ledger.dropped[OVERFLOW] == 1
+    assert [event.body for event in backlog.take("logs", 0.0)] == [b"log 1", b"log 2"]
+
+
+def test_what_waits_for_too_long_is_dropped():
+    backlog, ledger = made()
+    backlog.add("logs", b"old", None, 0.0)
+    backlog.add("logs", b"new", None, 20.0)
+    backlog.expire(30.1)
+    assert ledger.dropped[EXPIRED] == 1
+    assert [event.body for event in backlog.take("logs", 30.1)] == [b"new"]
+
+
+@given(st.integers(1_000, 3_000))
+def test_a_million_updates_of_one_key_leave_no_gaps_behind(number):
+    backlog, ledger = made()
+    for _ in range(number):
+        backlog.add("logs", b"progress", "run", 0.0)
+    assert (backlog.count, ledger.superseded) == (1, number - 1)
+    assert len(backlog._waiting["logs"].events) < 100
+
+
+def test_channels_that_are_quiet_are_forgotten():
+    backlog, _ = made()
+    for number in range(5_000):
+        backlog.add(f"logs{number}", b"1", None, float(number))
+        WINDOWS.setdefault(f"logs{number}", 0.1)
+        backlog.take(f"logs{number}", float(number))
+    assert len(backlog._all) < 1_100

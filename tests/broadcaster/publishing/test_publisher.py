@@ -1,0 +1,425 @@
+"""`publish` over real HTTP, to a server that misbehaves by script."""
+
+import datetime
+import gc
+import json
+import logging
+import signal
+import threading
+import time
+
+import pytest
+
+from broadcaster import (
+    Broadcaster,
+    ConfigurationError,
+    InvalidArgumentError,
+    MemoryRegistry,
+    MessageError,
+    RegistryError,
+)
+
+pytestmark = pytest.mark.usefixtures("aws_keys")
+
+FAST, SLOW, THIRD = "fast-viewer=", "slow-viewer=", "third-viewer="
+
+
+@pytest.fixture(params=["engine", "boto3"])
+def sender(request):
+    return request.param
+
+
+@pytest.fixture
+def make(server):
+    made = []
+
+    def make(**options):
+        defaults = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": MemoryRegistry()}
+        made.append(Broadcaster(**(defaults | options)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close(0.0)
+
+
+def heard(server, connection_id):
+    """The events that a connection was sent, in order, each once, as a client shows them."""
+    events = {}
+    for body in server.bodies.get(connection_id, []):
+        frame = json.loads(body)
+        for event in frame.get("events") or [frame]:
+            events.setdefault(event["id"], (frame["channel"], event["event"], event["data"]))
+    return list(events.values())
+
+
+def wait_until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def test_everybody_gets_everything_once_and_in_order(make, server, sender):
+    caster = make(sender=sender)
+    for viewer in (FAST, THIRD):
+        caster.register_connection(viewer)
+    for number in range(500):
+        caster.publish("logs", "log", number)
+    assert caster.flush(20.0)
+    for viewer in (FAST, THIRD):
+        assert heard(server, viewer) == [("logs", "log", number) for number in range(500)]
+    stats = caster.publisher_stats()
+    assert (stats.queued, stats.events, stats.unwatched, sum(stats.dropped.values())) == (0, 500, 0, 0)
+    assert stats.messages == len(server.requests)
+    assert stats.bytes == sum(len(body) for _, _, _, body in server.requests)
+
+
+def test_one_alone_keeps_the_envelope_of_a_broadcast_and_several_share_one(make, server):
+    caster = make(window=5.0)
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", "first")
+    wait_until(lambda: server.requests)
+    for number in range(3):
+        caster.publish("logs", "log", number)
+    assert caster.flush()
+    first, rest = [json.loads(body) for body in server.bodies[FAST]]
+    assert list(first) == ["channel", "event", "data", "id"]
+    assert list(rest) == ["channel", "events"]
+    assert [list(event) for event in rest["events"]] == [["event", "data", "id"]] * 3
+
+
+def test_without_a_window_each_goes_alone(make, server):
+    caster = make(window=0)
+    caster.register_connection(FAST)
+    for number in range(20):
+        caster.publish("logs", "log", number)
+    assert caster.flush()
+    assert [json.loads(body)["data"] for body in server.bodies[FAST]] == list(range(20))
+
+
+def test_of_several_that_wait_with_one_key_only_the_newest_is_sent(make, server):
+    caster = make(window=5.0)
+    caster.register_connection(FAST)
+    caster.publish("admin", "progress", {"done": 0}, latest="run:42")
+    wait_until(lambda: server.requests)
+    for done in range(1, 8):
+        caster.publish("admin", "progress", {"done": done}, latest="run:42")
+    caster.publish("admin", "progress", {"done": 1}, latest="run:43")
+    assert caster.flush()
+    assert [data["done"] for _, _, data in heard(server, FAST)] == [0, 7, 1]
+    assert caster.publisher_stats().superseded == 6
+
+
+def test_the_data_is_taken_as_it_is_at_the_call(make, server):
+    caster = make()
+    caster.register_connection(FAST)
+    data = {"when": datetime.date(2026, 1, 1), "list": [1]}
+    caster.publish("logs", "log", data)
+    data["list"].append(2)
+    assert caster.flush()
+    assert heard(server, FAST) == [("logs", "log", {"when": "2026-01-01", "list": [1]})]
+
+
+@pytest.mark.parametrize("sender", ["engine", "boto3"])
+def test_one_that_hangs_delays_nobody_and_gets_what_follows_together(make, server, sender):
+    caster = make(sender=sender, window=0.02, timeout=2.0)
+    release = threading.Event()
+    server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW and not release.is_set() else "200"
+    for viewer in (FAST, SLOW, THIRD):
+        caster.register_connection(viewer)
+    caster.publish("logs", "log", 0)
+    wait_until(lambda: server.attempts[SLOW] == 1)
+    for number in range(1, 30):
+        caster.publish("logs", "log", number)
+        time.sleep(0.01)
+    wait_until(lambda: len(heard(server, FAST)) == len(heard(server, THIRD)) == 30)
+    assert server.attempts[SLOW] <= 2, "two messages under way to one connection"
+    release.set()
+    assert caster.flush(30.0)
+    assert heard(server, SLOW) == [("logs", "log", number) for number in range(30)]
+    assert server.attempts[SLOW] <= 6
+    assert caster.publisher_stats().events == 30
+
+
+def test_what_waits_for_one_connection_is_bounded(make, server):
+    caster = make(window=0.01, timeout=0.5)
+    server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW else "200"
+    for viewer in (FAST, SLOW):
+        caster.register_connection(viewer)
+    for number in range(40):
+        caster.publish("logs", "log", [number, "x" * 20_000])
+        time.sleep(0.005)
+    wait_until(lambda: len(heard(server, FAST)) == 40)
+    wait_until(lambda: caster.publisher_stats().dropped["overflow"])
+    assert caster.publisher_stats().queued <= 262_144 // 20_000 + 2
+
+
+def test_a_channel_that_nobody_listens_to_is_not_read_again_for_a_second(make, server):
+    class Counting(MemoryRegistry):
+        reads = 0
+
+        def pages(self, channel):
+            self.reads += 1
+            return super().pages(channel)
+
+    registry = Counting()
+    caster = make(registry=registry, window=0.01)
+    for _ in range(50):
+        caster.publish("logs", "log", {})
+        time.sleep(0.005)
+    assert caster.flush()
+    assert registry.reads == 1
+    assert caster.publisher_stats().unwatched == 50
+    caster.register_connection(FAST)
+
+    def publish_and_look():
+        caster.publish("logs", "log", {})
+        return server.requests
+
+    wait_until(publish_and_look)
+    assert server.requests == [] or registry.reads == 2
+
+
+def test_mistakes_are_counted_and_logged_once_for_each_kind_and_place(make, caplog):
+    caster = make()
+    for _ in range(3):
+        caster.publish("not a channel", "log", {})
+        caster.publish("logs", "log", object())
+        caster.publish("logs", "log", "x" * 140_000)
+        caster.publish("logs", "pusher:x", {})
+        caster.publish("logs", "log", {}, latest=7)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert caster.publisher_stats().dropped["invalid"] == 15
+    assert len(errors) == 5
+    assert all("test_publisher.py" in record.getMessage() for record in errors)
+
+
+def test_strict_raises_what_is_wrong_with_an_event(make):
+    caster = make(strict=True)
+    with pytest.raises(InvalidArgumentError):
+        caster.publish("not a channel", "log", {})
+    with pytest.raises(MessageError):
+        caster.publish("logs", "log", object())
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"window": -1}, "window is -1; give seconds from 0 to 60"),
+        ({"window": {"logs*": "1"}}, "window of 'logs\\*' is '1'"),
+        ({"window": {"lo*gs": 1}}, "neither a channel nor a prefix"),
+        ({"queue": 0}, "queue 0 is not"),
+        ({"max_age": 0}, "max_age 0 is not"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(make, setting, says):
+    with pytest.raises(ConfigurationError, match=says):
+        make(**setting)
+
+
+class Unwell(MemoryRegistry):
+    is_well = True
+
+    def pages(self, channel):
+        if not self.is_well:
+            raise RegistryError("the registry is away")
+        return super().pages(channel)
+
+
+def test_an_outage_of_the_registry_ends_by_itself_with_one_line_before_and_one_after(make, server, caplog):
+    registry = Unwell()
+    caster = make(registry=registry, window=0.01)
+    caster.register_connection(FAST)
+    registry.is_well = False
+    for number in range(10):
+        caster.publish("logs", "log", number)
+    wait_until(lambda: any("Events wait" in record.getMessage() for record in caplog.records))
+    registry.is_well = True
+    assert caster.flush(20.0)
+    assert [data for _, _, data in heard(server, FAST)] == list(range(10))
+    lines = [record.getMessage() for record in caplog.records if "vents" in record.getMessage()]
+    assert len(lines) == 2
+    assert "the registry is away" in lines[0]
+    assert "0 were lost" in lines[1]
+
+
+@pytest.mark.parametrize("deed", ["403", "500", "close"])
+def test_an_outage_of_api_gateway_ends_by_itself(make, server, sender, deed, caplog):
+    caster = make(window=0.01, sender=sender)
+    is_away = threading.Event()
+    is_away.set()
+    server.script = lambda connection_id, attempt: deed if is_away.is_set() else "200"
+    for viewer in (FAST, THIRD):
+        caster.register_connection(viewer)
+    for number in range(10):
+        caster.publish("logs", "log", number)
+    wait_until(lambda: server.attempts[FAST] >= 2)
+    is_away.clear()
+    assert caster.flush(30.0)
+    for viewer in (FAST, THIRD):
+        assert [data for _, _, data in heard(server, viewer)] == list(range(10))
+    assert caster.publisher_stats().events == 10
+
+
+def test_what_has_waited_for_too_long_is_dropped_and_counted(make, server, caplog):
+    registry = Unwell()
+    registry.is_well = False
+    caster = make(registry=registry, max_age=0.3)
+    for number in range(10):
+        caster.publish("logs", "log", number)
+    wait_until(lambda: caster.publisher_stats().dropped["expired"] == 10)
+    assert caster.publisher_stats().queued == 0
+
+
+def test_beyond_the_bound_the_oldest_go_and_are_counted(make, server):
+    registry = Unwell()
+    registry.is_well = False
+    caster = make(registry=registry, queue=100)
+    caster.register_connection(FAST)
+    for number in range(1_000):
+        caster.publish("logs", "log", number)
+    wait_until(lambda: caster.publisher_stats().dropped["overflow"] == 900)
+    registry.is_well = True
+    assert caster.flush(20.0)
+    assert [data for _, _, data in heard(server, FAST)] == list(range(900, 1_000))
+
+
+def test_a_message_that_api_gateway_refuses_is_counted_and_not_tried_again(make, server):
+    caster = make()
+    server.script = lambda connection_id, attempt: "413"
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", {})
+    assert caster.flush()
+    assert caster.publisher_stats().dropped["refused"] == 1
+    assert server.attempts[FAST] == 1
+
+
+def test_one_that_is_gone_leaves_the_registry_and_has_missed_nothing(make, server):
+    caster = make()
+    server.script = lambda connection_id, attempt: "410" if connection_id == SLOW else "200"
+    for viewer in (FAST, SLOW):
+        caster.register_connection(viewer)
+    caster.publish("logs", "log", 1)
+    assert caster.flush()
+    assert caster.publisher_stats().events == 1
+    wait_until(lambda: list(caster._registry.pages("logs")) == [[FAST]])
+
+
+def test_flush_and_close_keep_to_their_time(make, server, caplog):
+    caster = make()
+    server.script = lambda connection_id, attempt: "hang"
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", 1)
+    assert not caster.flush(0.1)
+    assert not caster.flush(0.0)
+    caster.close(0.1)
+    wait_until(lambda: caster.publisher_stats().dropped["closed"] == 1)
+    assert "1 published events were not sent within 0.1 seconds" in caplog.text
+    caster.publish("logs", "log", 2)
+    assert caster.publisher_stats().dropped["closed"] == 2
+
+
+def test_flush_waits_for_what_was_published_before_and_not_for_what_comes_after(make, server):
+    caster = make(window=0.01)
+    caster.register_connection(FAST)
+    stop = threading.Event()
+
+    def go_on_publishing():
+        while not stop.is_set():
+            caster.publish("other", "log", {})
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=go_on_publishing)
+    thread.start()
+    try:
+        for _ in range(5):
+            caster.publish("logs", "log", "before")
+            assert caster.flush(10.0)
+    finally:
+        stop.set()
+        thread.join()
+    assert len([1 for channel, _, _ in heard(server, FAST) if channel == "logs"]) == 5
+
+
+def test_nothing_was_published_is_out_at_once(make):
+    assert make().flush(0.0)
+
+
+def test_many_threads_publish_and_nothing_is_lost(make, server):
+    caster = make(window=0.01)
+    caster.register_connection(FAST)
+
+    def publish(start):
+        for number in range(start, start + 1_000):
+            caster.publish("logs", "log", number)
+
+    threads = [threading.Thread(target=publish, args=(start,)) for start in range(0, 4_000, 1_000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert caster.flush(30.0)
+    numbers = [data for _, _, data in heard(server, FAST)]
+    assert sorted(numbers) == list(range(4_000))
+    for start in range(0, 4_000, 1_000):  # those of one thread in their order
+        own = [number for number in numbers if start <= number < start + 1_000]
+        assert own == sorted(own)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer on this system")
+def test_signal_handlers_and_finalizers_may_publish_at_any_moment(make, server):
+    caster = make(window=0.01)
+    caster.register_connection(FAST)
+
+    class Finalized:
+        def __init__(self):
+            self.itself = self  # so that the garbage collector finds it, at whatever moment
+
+        def __del__(self):
+            caster.publish("logs", "log", "collected")
+
+    published = []
+    before = signal.signal(signal.SIGALRM, lambda *_: published.append(caster.publish("logs", "log", "handled")))
+    thresholds = gc.get_threshold()
+    gc.set_threshold(20)
+    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    try:
+        for _ in range(3_000):
+            Finalized()
+            caster.publish("logs", "log", "usual")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gc.set_threshold(*thresholds)
+        gc.collect()
+    assert caster.flush(30.0)
+    kinds = [data for _, _, data in heard(server, FAST)]
+    assert (kinds.count("usual"), kinds.count("collected"), kinds.count("handled")) == (3_000, 3_000, len(published))
+
+
+async def test_the_asyncio_face_publishes_without_waiting(server):
+    from broadcaster.aio import AsyncBroadcaster
+
+    async with AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
+        await caster.register_connection(FAST)
+        for number in range(10):
+            caster.publish("logs", "log", number)
+        assert await caster.flush()
+        assert caster.publisher_stats().events == 10
+        server.script = lambda connection_id, attempt: "hang"
+        caster.publish("logs", "log", 10)
+        assert not await caster.flush(0.1)
+        await caster.close(0.1)
+    assert [data for _, _, data in heard(server, FAST)] == list(range(11))
+
+
+def test_the_thread_ends_when_nothing_was_published_for_a_while(make, server, monkeypatch):
+    monkeypatch.setattr("broadcaster.publishing.courier._IDLE_SECONDS", 0.2)
+    caster = make()
+    caster.register_connection(FAST)
+    for number in range(3):
+        caster.publish("logs", "log", number)
+        assert caster.flush()
+        wait_until(lambda: caster._publisher._courier is None)
+    assert [data for _, _, data in heard(server, FAST)] == [0, 1, 2]
