@@ -1,0 +1,29 @@
+"""Positions in the history of a channel, and parts of it."""
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from ..named_tuple import NamedTuple
+
+
+class Position(NamedTuple):
+    """Where somebody is in the history of a channel: after message `seq` of this epoch; 0 is before the first."""
+
+    epoch: str
+    seq: int
+
+
+class Rewind(NamedTuple):
+    """How far to go back from the newest message: so many events, or so many seconds; the other is None."""
+
+    events: int | None = None
+    seconds: float | None = None
+
+
+class Slice(NamedTuple):
+    """A part of the history of a channel, as it was at one moment."""
+
+    newest: Position
+    numbers: list[int]  # of the messages, ascending
+    texts: list[str]  # as they were appended
