@@ -44,6 +44,7 @@ export class LogView {
     const former = this.#row;
     this.#row = isNarrow.matches ? 46 : 24; // as in log.css and small.css
     if (former) this.#top *= this.#row / former;
+    if (!this.isFollowing) this.#reveal(this.#log.shown.indexOf(this.active)); // whose detail may take the room
     this.#isAstray = true;
     this.#rows.forEach((row) => row.remove());
     this.#rows = [];
@@ -138,16 +139,25 @@ export class LogView {
   #key(event) {
     const { shown } = this.#log;
     const page = Math.max(1, Math.floor(this.#height / this.#row) - 1);
-    const step = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity }[event.key];
+    const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
+    const step = steps[event.key];
     if (!step || !shown.length) return;
     event.preventDefault();
     const last = shown.length - 1;
     const at = this.active ? shown.indexOf(this.active) : -1;
     const index = Math.min(last, Math.max(0, (at < 0 ? last + (step < 0 ? 1 : 0) : at) + step));
     this.isFollowing = index === last;
-    const top = index * this.#row;
-    if (top < this.#top) this.#scroll(top);
-    else if (top + this.#row > this.#top + this.#height) this.#scroll(top + this.#row - this.#height);
+    const former = this.#top;
+    this.#reveal(index);
+    if (this.#top !== former) this.#scroll(this.#top);
     this.choose(shown[index]);
+  }
+
+  /** Has the window begin where the line of this index, if it is one, is in sight. */
+  #reveal(index) {
+    const top = index * this.#row;
+    if (index < 0) return;
+    if (top < this.#top) this.#top = top;
+    else if (top + this.#row > this.#top + this.#height) this.#top = top + this.#row - this.#height;
   }
 }

@@ -83,6 +83,8 @@ def test_a_line_that_is_clicked_stays_in_sight_while_others_come(full, post_line
     wait_until_seen(page, "line 99")
     page.locator(".line:not([hidden])", has_text="line 95").click()
     page.locator("#detail").get_by_text("line 95").wait_for()
+    page.set_viewport_size({"width": 1360, "height": 400})
+    wait_until_seen(page, "line 95")  # beside its detail, which takes a part of the window
     post_lines(full, 100, start=100)
     page.get_by_role("button", name="Follow").wait_for()
     assert "line 95" in page.evaluate(SEEN)
