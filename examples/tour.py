@@ -37,7 +37,8 @@ async def tour(websocket_url: str, backend_url: str, registry: str) -> None:
             print("starting a run, which the backend broadcasts")
             result = await post(session, f"{backend_url}/runs", {"run_name": "My Workflow"})
             event = await hear(socket, None)
-            if event.get("event") != "admin_event" or event["data"]["type"] != "run_started":
+            data = event.get("data")
+            if event.get("event") != "admin_event" or not isinstance(data, dict) or data.get("type") != "run_started":
                 raise StepFailed(f"expected the event run_started, got {event}")
             print(result)
             if result != {"sent": 1, "failed": 0, "stale": 0}:
@@ -51,8 +52,9 @@ async def subscribe_and_register(
     hello = await hear(socket, "connection_id")
     await hear(socket, "subscription_succeeded")
 
-    print(f"registering {hello['connection_id']} with the backend")
-    await post(session, f"{backend_url}/websocket/register", {"connection_id": hello["connection_id"]})
+    connection_id = str(hello.get("connection_id"))
+    print(f"registering {connection_id} with the backend")
+    await post(session, f"{backend_url}/websocket/register", {"connection_id": connection_id})
 
 
 async def subscribe_with_signature(
@@ -61,10 +63,11 @@ async def subscribe_with_signature(
     await say(socket, {"action": "connection_id"})
     hello = await hear(socket, "connection_id")
 
-    print(f"asking the backend to let {hello['connection_id']} subscribe")
-    subscription = {"connection_id": hello["connection_id"], "channel": "admin"}
+    connection_id = str(hello.get("connection_id"))
+    print(f"asking the backend to let {connection_id} subscribe")
+    subscription = {"connection_id": connection_id, "channel": "admin"}
     answer = await post(session, f"{backend_url}/websocket/auth", subscription)
-    await say(socket, {"action": "subscribe", "channel": "admin", "auth": answer["auth"]})
+    await say(socket, {"action": "subscribe", "channel": "admin", "auth": str(answer.get("auth"))})
     await hear(socket, "subscription_succeeded")
 
 
@@ -82,18 +85,30 @@ async def hear(socket: aiohttp.ClientWebSocketResponse, type_: str | None) -> di
     if message.type is not aiohttp.WSMsgType.TEXT:
         raise StepFailed(f"the connection was closed, expected {type_ or 'the event'}")
     print(f"< {message.data}")
-    frame: dict[str, Any] = json.loads(message.data)
+    frame = parse(message.data, "the frame")
     if type_ is not None and frame.get("type") != type_:
         raise StepFailed(f"expected a frame of type {type_}")
     return frame
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: dict[str, str]) -> Any:
+def parse(text: str, name: str) -> dict[str, Any]:
+    """Return the JSON object that a text is, or say which text is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise StepFailed(f"expected {name} to be a JSON object, got {text[:200]!r}")
+    return value
+
+
+async def post(session: aiohttp.ClientSession, url: str, body: dict[str, str]) -> dict[str, Any]:
+    """Return what the backend answers, an empty object for an answer without a body."""
     async with session.post(url, json=body, timeout=aiohttp.ClientTimeout(PATIENCE)) as answer:
         text = await answer.text()
         if not answer.ok:
-            raise StepFailed(f"POST {url} was answered with {answer.status}: {text}")
-        return json.loads(text) if text else None
+            raise StepFailed(f"POST {url} was answered with {answer.status}: {text[:500]}")
+        return parse(text or "{}", f"the answer of {url}")
 
 
 def main() -> int:
