@@ -8,15 +8,17 @@ import os
 from _thread import RLock
 from collections.abc import Callable
 from itertools import count
-from weakref import ReferenceType, WeakMethod, ref
+from weakref import ReferenceType, ref
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
-_remakers: "dict[int, ReferenceType[Any]]" = {}
+# By number: whose method, held weakly, and the method; or None and a function.
+_remakers: "dict[int, tuple[ReferenceType[Any] | None, Callable[..., None]]]" = {}
 _numbers = count()
 _process = os.getpid()
+_TIDY_EVERY = 64
 
 
 def remake_in_child(begin: Callable[[], None]) -> None:
@@ -27,11 +29,12 @@ def remake_in_child(begin: Callable[[], None]) -> None:
             which they were given; must not wait for anything.
     """
     number = next(_numbers)
-
-    def forget(_: object) -> None:
-        _remakers.pop(number, None)
-
-    _remakers[number] = WeakMethod(begin, forget) if hasattr(begin, "__self__") else ref(begin, forget)
+    owner, function = getattr(begin, "__self__", None), getattr(begin, "__func__", begin)
+    _remakers[number] = None if owner is None else ref(owner), function
+    if number % _TIDY_EVERY == 0:
+        for other, (reference, _) in list(_remakers.items()):
+            if reference is not None and reference() is None:
+                _remakers.pop(other, None)
 
 
 def notice_fork() -> None:
@@ -44,9 +47,12 @@ def _remake_all() -> None:
     global _process
     _process = os.getpid()
     # All of them are held first: what one lets go of may be another's, and has to be closed before it vanishes.
-    for begin in [reference() for reference in list(_remakers.values())]:
-        if begin is not None:
-            begin()
+    held = [(reference, reference and reference(), function) for reference, function in list(_remakers.values())]
+    for reference, owner, function in held:
+        if reference is None:
+            function()
+        elif owner is not None:
+            function(owner)
 
 
 if hasattr(os, "register_at_fork"):

@@ -141,6 +141,8 @@ class Boto3Sender:
             import boto3
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
+        except RuntimeError as error:  # its own threads cannot be set up any more
+            raise ClosedError(f"nothing can be sent any more: {error}") from error
         except ImportError as error:
             raise ConfigurationError("the boto3 sender needs boto3; install it, or use sender='engine'") from error
         settings = self._settings
