@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .set_up import LOGS, PYTHON, ROOT, VENV, Stop, call, once_for, run_step
+from .set_up import LOGS, PYTHON, ROOT, VENV, Stop, call, install_node_packages, once_for, run_step
 
 
 def bench(_: argparse.Namespace, arguments: list[str]) -> int:
@@ -17,6 +17,8 @@ def bench(_: argparse.Namespace, arguments: list[str]) -> int:
             run_step("Making a virtual environment in .dev/bench", [find_python_3_12(), "-m", "venv", folder])
             install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "-r", requirements]
             run_step("Installing the Python packages of bench/requirements.txt", install, network=True)
+    if arguments[:1] == ["node"]:
+        install_node_packages("Installing AWS's SDK for JavaScript", ROOT / "node_broadcaster")
     return call([python, "-m", "bench", *arguments])
 
 

@@ -40,12 +40,18 @@ def set_up(purpose: str = "test") -> None:
             if not PYTHON.exists():
                 run_step("Making a virtual environment in .venv", [sys.executable, "-m", "venv", VENV])
             install_python_packages(enough[0])
-    with once_for(ROOT / "node_modules", ROOT / "package-lock.json") as is_due:
+    install_node_packages("Installing the CDK CLI", ROOT)
+
+
+def install_node_packages(title: str, folder: Path) -> None:
+    """Make a folder's `node_modules` what its package-lock.json says, if it is not."""
+    with once_for(folder / "node_modules", folder / "package-lock.json") as is_due:
         if is_due:
             npm = shutil.which("npm")
             if npm is None:
                 raise Stop("npm was not found, although Node is here; install npm and run this again")
-            run_step("Installing the CDK CLI into node_modules", [npm, "ci", "--no-audit", "--no-fund"], network=True)
+            command: list[str | Path] = [npm, "ci", "--prefix", folder, "--no-audit", "--no-fund"]
+            run_step(f"{title} into {(folder / 'node_modules').relative_to(ROOT)}", command, network=True)
 
 
 def check_node() -> None:
