@@ -70,7 +70,10 @@ def broadcast_admin_event(data: object) -> BroadcastResult:
 
 
 def publish(channel: str, event: str, data: object, *, latest: str | None = None) -> None:
-    """Let an event be sent soon to everybody who listens to `channel`; return at once. See `Broadcaster.publish`."""
+    """Let an event be sent soon to everybody who listens to `channel`; return at once.
+
+    See `Broadcaster.publish`.
+    """
     _current().publish(channel, event, data, latest=latest)
 
 

@@ -1,6 +1,8 @@
 """Which authorities the engine trusts, and that it reads no more of them than it needs."""
 
+import socket
 import ssl
+import struct
 import subprocess
 from pathlib import Path
 
@@ -54,3 +56,16 @@ def test_the_file_that_the_environment_names_is_read(system, tls_server, authori
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "empty"))
     monkeypatch.setenv("SSL_CERT_FILE", authority.path)
     assert send_one(tls_server.endpoint).sent == 1
+
+
+def test_a_socket_that_the_far_side_has_reset_is_closed_when_wrapping_it_fails():
+    context = make_context(False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for _ in range(20):  # a socket that is left open is a warning, and that an error here
+            ours = socket.create_connection(listening.getsockname())
+            theirs, _ = listening.accept()
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            theirs.close()
+            with pytest.raises(ConnectionResetError):
+                context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False)
+            ours.close()

@@ -18,6 +18,11 @@ async def closed(monkeypatch):
     await aio.close_broadcaster()
 
 
+def said(caplog):
+    """What was logged, but for the warning of several workers: the tests' own processes look like some."""
+    return [record for record in caplog.records if "Connections are kept in the memory" not in record.getMessage()]
+
+
 @pytest.mark.parametrize("registry", [None, "memory://"])
 async def test_who_registers_with_one_face_is_reached_by_the_other(sink, registry):
     broadcaster.init_broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry)
@@ -36,7 +41,7 @@ async def test_initializing_again_for_the_same_endpoint_keeps_the_list(sink, fac
     face.init_broadcaster(endpoint_url=sink.url, region="us-east-1", timeout=3)
     assert face.default._default._registry is first
     assert list(first.pages("admin")) == [[ID]]
-    assert caplog.text == ""
+    assert said(caplog) == []
 
 
 @pytest.mark.parametrize("face", [broadcaster, aio])
@@ -46,7 +51,7 @@ async def test_initializing_again_for_something_else_says_that_the_list_is_dropp
     face.init_broadcaster(**settings)
     face.default._default._registry.add(ID)
     face.init_broadcaster(**settings | again)
-    [record] = caplog.records
+    [record] = said(caplog)
     assert record.levelname == "WARNING"
     assert "What was registered in memory before is dropped, 1 in all" in record.getMessage()
 
@@ -56,7 +61,7 @@ async def test_a_registry_of_ones_own_and_an_empty_list_go_without_a_word(sink, 
     own.add(ID)
     for registry in (own, None, "redis://127.0.0.1:1", None):
         broadcaster.init_broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry)
-    assert caplog.text == ""
+    assert said(caplog) == []
 
 
 async def test_a_list_goes_with_the_last_broadcaster_that_used_it(sink):

@@ -23,17 +23,15 @@ def test_the_statements_are_those_of_the_template(document, registering_template
 
 def test_the_times_are_those_of_the_code(document):
     import signing_secret
-    from broadcaster import subscription_secret
+    from broadcaster import secret_lifetime
     from broadcaster.registries import ENTRY_LIFETIME
 
     words = {300: "five minutes", 900: "fifteen minutes", 5: "five seconds", 7_500: "two hours and five minutes"}
     text = " ".join(document.split())
     for seconds in (
-        signing_secret.KEEP_SECONDS,
-        signing_secret.GRACE_SECONDS,
+        secret_lifetime.KEEP_SECONDS,
+        secret_lifetime.GRACE_SECONDS,
         signing_secret.PAUSE_SECONDS,
-        subscription_secret.KEEP,
-        subscription_secret.LONGEST_KEEP,
         ENTRY_LIFETIME,
     ):
         assert words[seconds] in text
