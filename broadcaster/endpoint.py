@@ -1,5 +1,7 @@
 """Where the posts go: the `@connections` endpoint of one stage."""
 
+import os
+
 from .aws.address import Endpoint, parse_url
 from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region_in_environment, stage_endpoint
 from .aws.partitions import PARTITIONS
@@ -11,6 +13,10 @@ __all__ = ["ENDPOINT_VARIABLE", "Endpoint", "resolve_endpoint", "scope_of"]
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 ENDPOINT_VARIABLE = ENDPOINT_VARIABLES["execute-api"]
 
+# What `dev.py deploy` prints for the backend.
+API_ID_VARIABLE = "WEBSOCKET_API_ID"
+STAGE_VARIABLE = "WEBSOCKET_STAGE"
+
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
 _STAGE_CHARACTERS = _LOWER | _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
@@ -18,9 +24,16 @@ _EXAMPLE = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
 
 
 def resolve_endpoint(
-    api_id: str | None = None, *, region: str | None = None, stage: str = "production", endpoint_url: str | None = None
+    api_id: str | None = None,
+    *,
+    region: str | None = None,
+    stage: str | None = None,
+    endpoint_url: str | None = None,
 ) -> Endpoint:
     """Return where to post to: `endpoint_url`, else AWS's environment variable, else the API's own address.
+
+    Without `api_id` and `stage` those of `WEBSOCKET_API_ID` and `WEBSOCKET_STAGE` are taken, else the stage
+    `production`.
 
     The variable is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, or `AWS_ENDPOINT_URL` for all services; both win over
     `api_id`, so that the same code talks to a local gateway. Without `region`, it is read from the URL, `AWS_REGION` or
@@ -29,13 +42,17 @@ def resolve_endpoint(
     Raises:
         ConfigurationError: something is missing or malformed.
     """
+    if api_id is None and not endpoint_url:
+        api_id = os.environ.get(API_ID_VARIABLE) or None
     if api_id is not None:
         _check_api_id(api_id)
+    stage = os.environ.get(STAGE_VARIABLE) or "production" if stage is None else stage
     _check_stage(stage)
     given = (endpoint_url, "endpoint_url") if endpoint_url else endpoint_in_environment("execute-api")
     if given is None and api_id is None:
         raise ConfigurationError(
-            "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url="
+            "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url=, or set "
+            f"{API_ID_VARIABLE}"
         )
     region = region or (given and _region_in(given[0])) or region_in_environment()
     if not region:

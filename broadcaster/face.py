@@ -51,7 +51,7 @@ class Face:
         api_id: str | None = None,
         *,
         region: str | None = None,
-        stage: str = "production",
+        stage: str | None = None,
         endpoint_url: str | None = None,
         registry: Registry | str | None = None,
         secret: str | None = None,

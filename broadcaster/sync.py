@@ -17,9 +17,9 @@ class Broadcaster(Face):
     before the first broadcast that has somebody to reach.
 
     Args:
-        api_id: the API's id, e.g. `abc123xyz`.
+        api_id: the API's id, e.g. `abc123xyz`; without it and without `endpoint_url`, the variable `WEBSOCKET_API_ID`.
         region: e.g. `us-east-1`; without it, read from `endpoint_url`, `AWS_REGION` or `AWS_DEFAULT_REGION`.
-        stage: the stage's bare name.
+        stage: the stage's bare name; without it, the variable `WEBSOCKET_STAGE`, else `production`.
         endpoint_url: `https://host/stage` of a custom domain or a local gateway. Wins over `api_id`, and so does AWS's
             variable `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`.
         registry: who is connected: a registry, which `close` leaves open, or the URL of one, `redis://host:6379/0`,

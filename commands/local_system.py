@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
         stand_in = {}
         if options.registry == "dynamodb":
             stand_in_command = ["-m", "examples.stand_in", "--assembly", "cdk.out", "--region", REGION]
-            _stand_in, lines = processes.enter_context(started("The stand-in for DynamoDB", stand_in_command, 6, log))
+            _stand_in, lines = processes.enter_context(started("The stand-in for DynamoDB", stand_in_command, 7, log))
             stand_in = dict(line.split("=", 1) for line in lines)
             gateway_command += [argument for line in lines for argument in ("--env", line)]
         gateway, lines = processes.enter_context(started("The local gateway", gateway_command, 2, log, **key))

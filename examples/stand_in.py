@@ -1,12 +1,13 @@
 """DynamoDB and Secrets Manager on this machine, with the table and the secret of a stack that was synthesized.
 
-`python -m examples.stand_in --assembly cdk.out` prints six lines and serves until it is ended; nothing is kept:
+`python -m examples.stand_in --assembly cdk.out` prints seven lines and serves until it is ended; nothing is kept:
 
 AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:PORT            for the Lambda and for the backend
 AWS_ENDPOINT_URL_SECRETS_MANAGER=http://127.0.0.1:PORT
 REGISTRY_TABLE=…                                           for the Lambda: python -m local_gateway --env NAME=VALUE
+REGISTRY_SCOPE=local                                       what the keys of this list begin with
 SUBSCRIPTION_SECRET=arn:…                                  empty where the stack has no secret
-BROADCASTER_REGISTRY=dynamodb://…?region=…                 for the backend's environment
+BROADCASTER_REGISTRY=dynamodb://…?region=…&scope=local     for the backend's environment
 BROADCASTER_SECRET=arn:…
 
 It is moto, which checks no signature and forgets no expired row; what the real services refuse it may accept. Because
@@ -29,6 +30,7 @@ from werkzeug.serving import make_server
 
 TABLE = "AWS::DynamoDB::Table"
 SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type of resource
+SCOPE = "local"  # whatever API id the backend is given, and the one of the local gateway
 TARGETS = ("DynamoDB_20120810.", "secretsmanager.")  # how the X-Amz-Target of the two services begins
 
 Environ = dict[str, Any]
@@ -135,8 +137,9 @@ def main() -> int:
     print(f"AWS_ENDPOINT_URL_DYNAMODB={url}")
     print(f"AWS_ENDPOINT_URL_SECRETS_MANAGER={url}")
     print(f"REGISTRY_TABLE={table}")
+    print(f"REGISTRY_SCOPE={SCOPE}")
     print(f"SUBSCRIPTION_SECRET={secret}")
-    print(f"BROADCASTER_REGISTRY=dynamodb://{table}?region={options.region}")
+    print(f"BROADCASTER_REGISTRY=dynamodb://{table}?region={options.region}&scope={SCOPE}")
     print(f"BROADCASTER_SECRET={secret}", flush=True)
     try:
         serving.join()

@@ -16,8 +16,23 @@ PUSH_SECONDS = 2.0
 
 _TIME = Time()
 
+# Who was told its id, or was tried to: each connection once. Else whoever knows the URL could have every frame push,
+# and hold a function for as long as a push that hangs; a client asks for its id if it does not come.
+_MOST_TOLD = 10_000  # connections of one process; the oldest are forgotten first
+_told: dict[str, None] = {}
+
 # Kept from one invocation to the next: where they lead to, and the connections.
 _kept: tuple[Endpoint, KeptConnections] | None = None
+
+
+def is_due(connection_id: str) -> bool:
+    """Tell whether a connection is still to be told its id by this process; True at most once for each."""
+    if connection_id in _told:
+        return False
+    if len(_told) >= _MOST_TOLD:
+        del _told[next(iter(_told))]
+    _told[connection_id] = None
+    return True
 
 
 def send(invocation: Invocation, frame: str, *, seconds: float = PUSH_SECONDS) -> None:
@@ -55,8 +70,9 @@ def send(invocation: Invocation, frame: str, *, seconds: float = PUSH_SECONDS) -
 
 
 def close() -> None:
-    """Close the kept connection; the next call opens another."""
+    """Close the kept connection and forget who was told; the next call opens another."""
     global _kept
+    _told.clear()
     if _kept:
         _kept[1].close()
     _kept = None
@@ -65,7 +81,8 @@ def close() -> None:
 def _connections(endpoint: Endpoint) -> KeptConnections:
     global _kept
     if not _kept or _kept[0] != endpoint:
-        close()
+        if _kept:
+            _kept[1].close()
         _kept = (endpoint, KeptConnections(endpoint, tls=tls_context, time=_TIME))
     return _kept[1]
 

@@ -104,7 +104,7 @@ def _deadline(context: object) -> float:
 
 
 def _tell_connection_id(invocation: Invocation, line: dict[str, object]) -> None:
-    """Send a subscriber its connection id, with which the backend registers it; a failure only reaches the log.
+    """Send a new subscriber its connection id, with which the backend registers it; a failure only reaches the log.
 
     The subscription stands without it, and the client can still ask with `{"action":"connection_id"}`.
     """
@@ -114,6 +114,8 @@ def _tell_connection_id(invocation: Invocation, line: dict[str, object]) -> None
     import connection_push
     from broadcaster.aws.retries import AwsError
 
+    if not connection_push.is_due(invocation.connection_id):
+        return
     try:
         connection_push.send(invocation, frames.connection_id(invocation.connection_id))
     except (AwsError, BroadcasterError) as error:

@@ -1,46 +1,56 @@
 """Recording in the stack's table who listens to what; the backend's registry has the layout, and reads it."""
 
+import os
 import time
 from typing import TYPE_CHECKING
 
+from admission import RefusedError
+from broadcaster.channels import MAX_CHANNELS
 from broadcaster.connections import check_connection_id
 from broadcaster.registries.dynamodb_jobs import batches, channels_of, removals, write
-from broadcaster.registries.dynamodb_rows import Write, puts
+from broadcaster.registries.dynamodb_rows import Write, puts, start_of
 from broadcaster.registries.lifetime import ENTRY_LIFETIME
+from invocation import Invocation
 from own_environment import required, service
 
 if TYPE_CHECKING:
     from broadcaster.aws.json_service import JsonService
 
 TABLE_VARIABLE = "REGISTRY_TABLE"
+SCOPE_VARIABLE = "REGISTRY_SCOPE"
 
 _kept: "JsonService | None" = None
 
 
-def add(connection_id: str, channel: str, *, deadline: float) -> None:
-    """Record that a connection listens to a channel, for a little longer than connections live; one request.
+def add(invocation: Invocation, channel: str, *, deadline: float) -> None:
+    """Record that a connection listens to a channel, for a little longer than connections live; two requests.
 
     When this returns, the next consistent read finds it.
 
     Raises:
+        RefusedError: it listens to as many channels as one connection may.
         AwsError: it is not sure to be recorded.
         InvalidArgumentError: the id is malformed.
     """
-    check_connection_id(connection_id)  # API Gateway makes them up; a key must not depend on that
-    _write(puts(connection_id, [channel], now=time.time(), lifetime=ENTRY_LIFETIME), deadline)
+    known = _channels(invocation, deadline)
+    if channel not in known and len(known) >= MAX_CHANNELS:
+        text = f"this connection listens to {len(known)} channels, the most for one; unsubscribe from some of them"
+        raise RefusedError("too_many_channels", text)
+    connection_id, start = invocation.connection_id, _start(invocation)
+    _write(puts(connection_id, [channel], now=time.time(), lifetime=ENTRY_LIFETIME, start=start), deadline)
 
 
-def remove(connection_id: str, channel: str, *, deadline: float) -> None:
-    """Record that a connection no longer listens to a channel; one request.
+def remove(invocation: Invocation, channel: str, *, deadline: float) -> None:
+    """Record that a connection no longer listens to a channel; two requests, one if it did not.
 
     Raises:
         AwsError: it is not sure to be removed.
         InvalidArgumentError: the id is malformed.
     """
-    _delete(check_connection_id(connection_id), [channel], deadline)
+    _delete(invocation, _channels(invocation, deadline, channel), deadline)
 
 
-def forget(connection_id: str, *, deadline: float) -> None:
+def forget(invocation: Invocation, *, deadline: float) -> None:
     """Remove all that is recorded of a connection; one request, and one more for up to twelve channels.
 
     A subscription that is recorded at the same time may stay behind. Nobody answers to it: it goes with the first 410
@@ -50,9 +60,7 @@ def forget(connection_id: str, *, deadline: float) -> None:
         AwsError: some of it may still be there, and will expire.
         InvalidArgumentError: the id is malformed.
     """
-    check_connection_id(connection_id)
-    [channels] = _dynamodb().run([channels_of(required(TABLE_VARIABLE), connection_id)], deadline=deadline)
-    _delete(connection_id, channels, deadline)
+    _delete(invocation, _channels(invocation, deadline), deadline)
 
 
 def close() -> None:
@@ -63,8 +71,23 @@ def close() -> None:
     _kept = None
 
 
-def _delete(connection_id: str, channels: list[str], deadline: float) -> None:
-    for writes in removals([(connection_id, channels)]):
+def _start(invocation: Invocation) -> str:
+    """Return what the keys of this deployment begin with: those of the API and stage, unless the environment differs.
+
+    The local stand-in for DynamoDB has it differ, whose backend does not know the API's id.
+    """
+    return start_of(os.environ.get(SCOPE_VARIABLE) or f"{invocation.api_id}/{invocation.stage}")
+
+
+def _channels(invocation: Invocation, deadline: float, channel: str = "") -> list[str]:
+    connection_id = check_connection_id(invocation.connection_id)  # API Gateway's; a key must not depend on that
+    job = channels_of(required(TABLE_VARIABLE), connection_id, channel=channel, start=_start(invocation))
+    [channels] = _dynamodb().run([job], deadline=deadline)
+    return channels
+
+
+def _delete(invocation: Invocation, channels: list[str], deadline: float) -> None:
+    for writes in removals([(_start(invocation), invocation.connection_id, channels)]):
         _write(writes, deadline)
 
 

@@ -17,7 +17,7 @@ def subscribe(invocation: Invocation, channel: str, auth: str, line: dict[str, o
     before = requests_made()
     try:
         admission.check(invocation.connection_id, channel, auth, deadline=deadline)
-        registry.add(invocation.connection_id, channel, deadline=deadline)
+        registry.add(invocation, channel, deadline=deadline)
     except admission.RefusedError as refusal:
         line["outcome"] = "refused"
         line["reason"] = refusal.reason
@@ -35,7 +35,7 @@ def unsubscribe(invocation: Invocation, channel: str, line: dict[str, object], *
     """Return the answer to `unsubscribe`: success if it was recorded, else 503; note in `line` what came of it."""
     before = requests_made()
     try:
-        registry.remove(invocation.connection_id, channel, deadline=deadline)
+        registry.remove(invocation, channel, deadline=deadline)
     except Exception as error:  # whatever it is, the client gets its answer
         _note_failure(error, line)
         return frames.subscription_error(channel, 503, "the subscription could not be ended; try again in a moment")
@@ -49,7 +49,7 @@ def forget(invocation: Invocation, line: dict[str, object], *, deadline: float) 
     """Remove all that is recorded of a connection that has ended; a failure only reaches the log."""
     before = requests_made()
     try:
-        registry.forget(invocation.connection_id, deadline=deadline)
+        registry.forget(invocation, deadline=deadline)
     except Exception as error:  # nobody waits for an answer, and the rows expire
         _note_failure(error, line)
     finally:

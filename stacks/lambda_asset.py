@@ -33,6 +33,7 @@ BROADCASTER_MODULES = (
     "registries/dynamodb_jobs.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",
+    "registries/scope.py",
     "secret_lifetime.py",
     "signing.py",
 )

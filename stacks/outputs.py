@@ -41,7 +41,9 @@ def add_outputs(
     if registration:
         table = registration.table.table.table_name
         outputs["RegistryTable"] = (table, "The DynamoDB table of who listens to what")
-        outputs["RegistryUrl"] = (f"dynamodb://{table}?region={stack.region}", "init_broadcaster(registry=...)")
+        # With the name under which the function keeps this API and stage, which a custom domain does not tell.
+        url = f"dynamodb://{table}?region={stack.region}&scope={api_id}/{stage}"
+        outputs["RegistryUrl"] = (url, "init_broadcaster(registry=...)")
         if registration.secret:
             arn = registration.secret.secret.secret_arn
             outputs["SubscriptionSecretArn"] = (arn, "init_broadcaster(secret=...)")

@@ -20,7 +20,7 @@ VARIABLE = "BROADCASTER_REGISTRY"
 
 _KNOWN = "'memory://', 'redis://host:6379/0', 'rediss://host:6379/0' or 'dynamodb://table-name?region=us-east-1'"
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
-_DYNAMODB_OPTIONS = ("region", "endpoint_url")
+_DYNAMODB_OPTIONS = ("region", "endpoint_url", "scope")
 
 
 def make_registry(

@@ -20,7 +20,7 @@ def default_list(
     *_: object,
     registry: object = None,
     region: object = None,
-    stage: object = "production",
+    stage: object = None,
     endpoint_url: object = None,
     **others: object,
 ) -> object:

@@ -10,11 +10,13 @@ stream. Every registration of one connection for one channel is two rows, each o
 
 | row | `pk` | `sk` |
 |---|---|---|
-| by channel | `channel#<channel>`, or `channel#*` for everything | `<connection_id>` |
-| by connection | `connections#<shard>` | `<connection_id>#<channel>`, or `<connection_id>#*` |
+| by channel | `<scope>#channel#<channel>`, or `<scope>#channel#*` for everything | `<connection_id>` |
+| by connection | `<scope>#connections#<shard>` | `<connection_id>#<channel>`, or `<connection_id>#*` |
 
-`<shard>` is the lower-case hexadecimal digit `zlib.crc32(connection_id.encode()) % 16`. Neither a channel name nor a
-connection id can have `#` or `*` in it, so no name can be taken for another row's.
+`<scope>` is the API and its stage, `abc123xyz/production`, or whatever tells one deployment from another,
+percent-encoded but for `A-Z a-z 0-9 _ . : / -`. Rows without it, `channel#…` and `connections#…`, are those from before
+deployments were kept apart. `<shard>` is the lower-case hexadecimal digit `zlib.crc32(connection_id.encode()) % 16`.
+Neither a channel name nor a connection id can have `#` or `*` in it, so no name can be taken for another row's.
 
 DynamoDB removes rows some time after they expire; until then every read passes over them.
 
@@ -22,15 +24,15 @@ DynamoDB removes rows some time after they expire; until then every read passes 
 
 | for | requests | units |
 |---|---|---|
-| one subscribe | 1 BatchWriteItem with 2 puts | 2 WRU |
-| one unsubscribe | 1 BatchWriteItem with 2 deletes | 2 WRU |
+| one subscribe | 1 Query by connection, to count its channels; then 1 BatchWriteItem with 2 puts | 1 RRU, 2 WRU |
+| one unsubscribe | 1 Query by connection; if it was subscribed 1 BatchWriteItem with 2 deletes | 1 RRU, 2 WRU |
 | one `$disconnect` | 1 Query by connection; then 1 BatchWriteItem for 12 channels | 1 RRU, 2 WRU a channel |
-| one broadcast | 2 Queries by channel, of the channel's own and of `channel#*` | 1 RRU for each 4 KB, at least 1 each |
+| one broadcast | 2 Queries by channel at once, of its own and of `channel#*` | 1 RRU for each 4 KB, at least 1 each |
 | `count()` | 16 Queries by connection, one for each shard | the same |
 
-The Query of a `$disconnect` is `pk = connections#<shard> AND begins_with(sk, "<connection_id>#")`. A Query of more than
-1,000 rows takes one more request for each further 1,000, a BatchWriteItem takes 25 rows. Every read is strongly
-consistent: a connection whose subscribe was answered is found by the next Query.
+The Query of a `$disconnect` is `pk = <scope>#connections#<shard> AND begins_with(sk, "<connection_id>#")`. A Query of
+more than 1,000 rows takes one more request for each further 1,000, a BatchWriteItem takes 25 rows. Every read is
+strongly consistent: a connection whose subscribe was answered is found by the next Query.
 
 A BatchWriteItem is not atomic: what it returns as unprocessed has to be sent again. Puts and deletes name whole
 rows and no condition, so repeating one, or two writers doing the same, changes nothing. The bodies of all these
@@ -47,11 +49,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from ..aws.choose import find_region, make_service
 from ..aws.json_service import once
 from ..aws.retries import AwsError, Patience
+from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
 from .dynamodb_jobs import batches, channels_of, next_page, read, removals, write
 from .dynamodb_rows import EVERYTHING, SHARDS, Write
 from .merged import each_once
+from .old_rows import OldRows
 from .rotation import next_place, pages_from
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
@@ -86,11 +90,15 @@ class DynamoDBRegistry:
         region: without it, that of `AWS_REGION`, `AWS_DEFAULT_REGION` or AWS's configuration files.
         endpoint_url: of a stand-in for DynamoDB; AWS's variable `AWS_ENDPOINT_URL_DYNAMODB` does the same.
         client: a boto3 client to use instead, never closed here; its own retries and timeouts hold.
+        scope: keeps the connections of one deployment apart from those of others in the table. Without it, the
+            broadcaster that the registry is given to says which: its API and stage, as the Lambda does. Rows without a
+            scope, as they were before, are still read and removed for 2 hours and 10 minutes.
+        max_channels: how many channels one connection may add up to; without it, the broadcaster's setting.
         clock: seconds since the epoch; for tests.
         patience: how long to try; for tests.
 
     Raises:
-        ConfigurationError: the table's name is malformed.
+        ConfigurationError: the table's name or the scope is malformed.
     """
 
     def __init__(
@@ -100,6 +108,8 @@ class DynamoDBRegistry:
         region: str | None = None,
         endpoint_url: str | None = None,
         client: "Any" = None,
+        scope: str | None = None,
+        max_channels: int | None = None,
         clock: Callable[[], float] = time.time,
         patience: Patience = Patience(),  # noqa: B008 - it is immutable
     ) -> None:
@@ -111,21 +121,56 @@ class DynamoDBRegistry:
         self._given = client
         self._clock = clock
         self._patience = patience
+        self._max_channels = max_channels
+        self._own_scope = scope
+        self._default_scope: str | None = None
+        self._start = "" if scope is None else dynamodb_rows.start_of(scope)
+        self._old_rows = OldRows(clock())
         self._made: dict[str, AwsService] = {}
 
     def __repr__(self) -> str:
         return self._name
+
+    def take_defaults(self, *, scope: str, max_channels: int) -> None:
+        """Adopt the scope and the bound on channels where none was given.
+
+        Raises:
+            ConfigurationError: a broadcaster of another API or stage has this registry already.
+        """
+        if self._max_channels is None:
+            self._max_channels = max_channels
+        if self._own_scope is not None:
+            return
+        if self._default_scope not in (None, scope):
+            raise ConfigurationError(
+                f"{self!r} keeps the connections of {self._default_scope} already, and is now given to a broadcaster "
+                f"of {scope}; make a registry for each, or give it a scope= if the two are to share one list"
+            )
+        self._default_scope = scope
+        self._start = dynamodb_rows.start_of(scope)
 
     def add(
         self, connection_id: str, channels: Collection[str] | None = None, *, lifetime: float = ENTRY_LIFETIME
     ) -> None:
         """Record that a connection listens to `channels`, or to everything when that is None; none at all is no change.
 
-        One request for each 12 channels. Each entry has a lifetime of its own, from its latest registration.
+        One request for each 12 channels, and one before to count those that it has. Each entry has a lifetime of its
+        own, from its latest registration.
+
+        Raises:
+            InvalidArgumentError: the connection would listen to more channels than one may. Nothing was recorded.
         """
         names = [EVERYTHING] if channels is None else list(dict.fromkeys(channels))
-        for batch in batches(dynamodb_rows.puts(connection_id, names, now=self._clock(), lifetime=lifetime)):
-            self._write(f"register connection {connection_id!r}", batch)
+        what = f"register connection {connection_id!r}"
+        if channels is not None and names:
+            most = MAX_CHANNELS if self._max_channels is None else self._max_channels
+            [known] = self._run(what, [channels_of(self._table, connection_id, start=self._start)])
+            count = len({*known, *names} - {EVERYTHING})
+            if count > most:
+                raise too_many_channels(connection_id, count, most)
+        writes = dynamodb_rows.puts(connection_id, names, now=self._clock(), lifetime=lifetime, start=self._start)
+        for batch in batches(writes):
+            self._write(what, batch)
 
     def remove(self, connection_ids: Collection[str]) -> None:
         """Forget these connections with all their channels; unknown ones are passed over.
@@ -135,8 +180,11 @@ class DynamoDBRegistry:
         """
         ids = list(dict.fromkeys(connection_ids))
         what = f"remove {len(ids)} connections"
-        found = self._run(what, [channels_of(self._table, connection_id) for connection_id in ids])
-        for writes in removals(zip(ids, found, strict=True)):
+        starts = [self._start, ""] if self._start and self._old_rows.may_exist(self._clock()) else [self._start]
+        which = [(start, connection_id) for connection_id in ids for start in starts]
+        jobs = [channels_of(self._table, connection_id, start=start) for start, connection_id in which]
+        found = self._run(what, jobs)
+        for writes in removals((*each, names) for each, names in zip(which, found, strict=True)):
             self._write(what, writes)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
@@ -148,20 +196,27 @@ class DynamoDBRegistry:
 
         def pages_between(after: str, until: str) -> Iterator[list[str]]:
             now = self._clock()
+            names = (channel, EVERYTHING)
+            old_names = self._old_rows.to_be_read(names, now) if self._start else []
+            lists = [(self._start, name) for name in names] + [("", name) for name in old_names]
             queries = [
                 {
-                    **dynamodb_rows.listeners_query(name, now=now, after=after, until=until),
+                    **dynamodb_rows.listeners_query(name, now=now, after=after, until=until, start=start),
                     "TableName": self._table,
                     "Limit": PAGE_SIZE,
                 }
-                for name in (channel, EVERYTHING)
+                for start, name in lists
             ]
-            return each_once(*map(self._rest, queries, self._ask_for_pages(queries)))
+            answers = self._ask_for_pages(queries)
+            for name, answer in zip(old_names, answers[len(names) :], strict=True):
+                if not (after or until or answer["Items"] or answer.get("LastEvaluatedKey")):
+                    self._old_rows.found_empty(name, now)
+            return each_once(*map(self._rest, queries, answers))
 
         return pages_from(next_place(), pages_between, _id_at)
 
     def count(self) -> int:
-        """Return the number of connections that have not expired.
+        """Return the number of connections that have not expired, without those in rows that have no scope.
 
         Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 80 registrations.
         """
@@ -192,7 +247,7 @@ class DynamoDBRegistry:
                 number += connection_id != last
                 last = connection_id
 
-        yield from read(self._table, dynamodb_rows.shard_query(shard, now=self._clock()), take)
+        yield from read(self._table, dynamodb_rows.shard_query(shard, now=self._clock(), start=self._start), take)
         return number
 
     def _write(self, what: str, writes: list[Write]) -> None:

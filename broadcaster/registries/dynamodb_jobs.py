@@ -27,10 +27,11 @@ def write(table: str, writes: list[Write]) -> "Job[None]":
         left, is_again = (answer.get("UnprocessedItems") or {}).get(table) or [], True
 
 
-def channels_of(table: str, connection_id: str) -> "Job[list[str]]":
-    """Return what a connection listens to, expired or not."""
+def channels_of(table: str, connection_id: str, *, channel: str = "", start: str = "") -> "Job[list[str]]":
+    """Return what a connection listens to, expired or not; of one channel, whether it listens to that."""
     found: list[str] = []
-    yield from read(table, channels_query(connection_id), lambda rows: found.extend(map(channel_of, rows)))
+    query = channels_query(connection_id, channel=channel, start=start)
+    yield from read(table, query, lambda rows: found.extend(map(channel_of, rows)))
     return found
 
 
@@ -50,15 +51,18 @@ def next_page(members: "dict[str, Any]", answer: "dict[str, Any]") -> "dict[str,
     return {**members, "ExclusiveStartKey": last} if last else {}
 
 
-def removals(channels: Iterable[tuple[str, list[str]]]) -> list[list[Write]]:
+def removals(channels: Iterable[tuple[str, str, list[str]]]) -> list[list[Write]]:
     """Return the writes that take connections off their channels: one list after the other is to be written.
 
     A later attempt finds the rows by channel by those by connection, so these go last unless one request takes all.
+
+    Args:
+        channels: of each connection what its rows' partition keys begin with, the id, and the channels.
     """
     by_channel: list[Write] = []
     by_connection: list[Write] = []
-    for connection_id, names in channels:
-        first, then = deletes(connection_id, names)
+    for start, connection_id, names in channels:
+        first, then = deletes(connection_id, names, start=start)
         by_channel += first
         by_connection += then
     fits = len(by_channel) + len(by_connection) <= MAX_BATCH

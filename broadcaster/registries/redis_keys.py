@@ -24,6 +24,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from . import PAGE_SIZE
+from .scope import encode_scope
 
 EVERYTHING: Final = "*"  # among channel names; no channel can have this name
 
@@ -61,7 +62,7 @@ class Keys:
                 f"prefix {prefix!r:.120} cannot start the keys of a registry; give 1 to 100 of A-Z a-z 0-9 _ - . : /"
             )
         if scope is not None:
-            prefix = f"{prefix}:{_encoded(scope)}"
+            prefix = f"{prefix}:{encode_scope(scope)}"
         self._prefix = prefix
         self.connections = f"{prefix}:connections"
 
@@ -76,17 +77,6 @@ class Keys:
 
     def connection(self, connection_id: str) -> str:
         return f"{self._prefix}:connection:{connection_id}"
-
-
-def _encoded(scope: str) -> str:
-    if not isinstance(scope, str) or not 1 <= len(scope) <= 400 or not scope.isprintable():
-        raise ConfigurationError(
-            f"scope {scope!r:.120} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'"
-        )
-    return "".join(
-        character if character in _PREFIX_CHARACTERS else "".join(f"%{byte:02X}" for byte in character.encode())
-        for character in scope
-    )
 
 
 def time_to_live(lifetime: float) -> int:

@@ -3,14 +3,28 @@ export function address(key, region, stage = "production") {
   key = key?.trim?.() ?? key; // a line break at its end, as a file or a form may bring
   if (typeof key !== "string" || !key) throw new Error(`the key is ${key === "" ? "empty" : key}; ${WANTED}`);
   if (/^wss?:\/\/[^/\s#]+[^\s#]*$/.test(key)) {
-    if (/\.amazonaws\.com(\.cn)?\/?$/.test(key)) throw new Error(`the key names no stage; append it, e.g. '/${stage}'`);
+    if (/\.execute-api\.[^/]+\/?$/.test(key)) throw new Error(`the key names no stage; append it, e.g. '/${stage}'`);
     return key;
   }
   if (!/^[a-z0-9]{8,12}$/.test(key)) throw new Error(`the key is '${key.slice(0, 8)}…'; ${WANTED}`);
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) {
+  if (!/^[a-z]{2,4}(-[a-z]+)+-\d$/.test(region)) {
     throw new Error(`cluster '${region}' is not an AWS region; give the API's, e.g. 'eu-central-1'`);
   }
-  return `wss://${key}.execute-api.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}/${stage}`;
+  const domain = Object.entries(DOMAINS).find(([beginning]) => region.startsWith(beginning))?.[1];
+  if (!domain && !/^(us|eu|ap|sa|ca|me|af|il|mx)-/.test(region)) {
+    throw new Error(`the domain of cluster '${region}' is not known; give the wss:// URL as key`);
+  }
+  return `wss://${key}.execute-api.${region}.${domain ?? "amazonaws.com"}/${stage}`;
 }
+
+// By what a region begins with, where it is not amazonaws.com. A test compares them with broadcaster/aws/partitions.py.
+const DOMAINS = {
+  "us-iso-": "c2s.ic.gov",
+  "us-isob-": "sc2s.sgov.gov",
+  "us-isof-": "csp.hci.ic.gov",
+  "eu-isoe-": "cloud.adc-e.uk",
+  "eusc-": "amazonaws.eu",
+  "cn-": "amazonaws.com.cn",
+};
 
 const WANTED = "give a wss:// URL, or an API id such as 'a1b2c3d4e5' with { cluster: region }";

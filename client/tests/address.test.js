@@ -40,6 +40,7 @@ const REFUSED = [
   [undefined, "eu-central-1", /key is undefined/],
   [null, "eu-central-1", /key is null/],
   ["a1b2c3d4e5", undefined, /cluster 'undefined' is not an AWS region/],
+  ["a1b2c3d4e5", "xx-east-1", /the domain of cluster 'xx-east-1' is not known; give the wss:\/\/ URL as key/],
   ["a1b2c3d4e5", "mt1", /cluster 'mt1' is not an AWS region; give the API's, e.g. 'eu-central-1'/],
   [`wss://a1b2c3d4e5.${HOST}`, undefined, /names no stage; append it, e.g. '\/production'/],
   [`wss://a1b2c3d4e5.${HOST}/`, undefined, /names no stage/],

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.endpoint import ENDPOINT_VARIABLE, resolve_endpoint, scope_of
+from broadcaster.endpoint import API_ID_VARIABLE, ENDPOINT_VARIABLE, STAGE_VARIABLE, resolve_endpoint, scope_of
 from broadcaster.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
 def no_aws_variables(monkeypatch):
-    for name in (ENDPOINT_VARIABLE, "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+    aws = (ENDPOINT_VARIABLE, "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+    for name in (*aws, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", API_ID_VARIABLE, STAGE_VARIABLE):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -47,6 +48,19 @@ def test_awss_variable_points_the_same_code_at_a_local_gateway(monkeypatch):
     assert (endpoint.host, endpoint.port, endpoint.authority) == ("::1", 8001, "[::1]:8001")
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert resolve_endpoint("abc123xyz", region="us-east-1").port == 443
+
+
+def test_api_and_stage_fall_back_to_what_a_deployment_prints(monkeypatch):
+    monkeypatch.setenv("WEBSOCKET_API_ID", "abc123xyz")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert resolve_endpoint().url == "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
+    monkeypatch.setenv("WEBSOCKET_STAGE", "dev")
+    assert resolve_endpoint().url == "https://abc123xyz.execute-api.us-east-1.amazonaws.com/dev"
+    assert resolve_endpoint("other1", stage="live").url == "https://other1.execute-api.us-east-1.amazonaws.com/live"
+    assert resolve_endpoint(endpoint_url="http://127.0.0.1:8001/x").url == "http://127.0.0.1:8001/x"
+    monkeypatch.setenv("WEBSOCKET_API_ID", "wss://abc")
+    with pytest.raises(ConfigurationError, match="'wss://abc' is an address; give the id alone"):
+        resolve_endpoint()
 
 
 def test_the_region_falls_back_to_the_environment(monkeypatch):

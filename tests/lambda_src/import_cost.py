@@ -33,6 +33,7 @@ LIBRARY_MODULES = (
     "registries/dynamodb_jobs",
     "registries/dynamodb_rows",
     "registries/lifetime",
+    "registries/scope",
     "secret_lifetime",
     "signing",
 )

@@ -177,7 +177,7 @@ def test_a_strange_name_that_is_allowed_names_just_itself(
     lambda_environment.setenv("SUBSCRIPTION_AUTH", "none")
     assert say({"action": "subscribe", "channel": channel})["type"] == "subscription_succeeded"
     by_connection, by_channel = sorted(stand_in.rows(), reverse=True)
-    assert (by_connection[1], by_channel) == (f"{OWN}#{channel}", (f"channel#{channel}", OWN))
+    assert (by_connection[1], by_channel) == (f"{OWN}#{channel}", (f"abcdef123/production#channel#{channel}", OWN))
     say({"action": "unsubscribe", "channel": channel})
     assert stand_in.rows() == set()
 
@@ -259,8 +259,10 @@ def test_a_flood_of_subscriptions_to_public_channels_leaves_a_connection_that_ca
     say: Say, stand_in: Any, lambda_environment: pytest.MonkeyPatch, event_of: Callable[..., dict[str, Any]]
 ) -> None:
     lambda_environment.setenv("PUBLIC_CHANNELS", "public-*")
-    for number in range(300):
-        assert say({"action": "subscribe", "channel": f"public-{number}"})["type"] == "subscription_succeeded"
+    for number in range(150):
+        answer = say({"action": "subscribe", "channel": f"public-{number}"})
+        assert ("type" in answer) == (number < 100)
+    assert len(stand_in.rows()) == 200
     assert handler(event_of("$disconnect"), None) == {"statusCode": 200}
     assert stand_in.rows() == set()
 

@@ -95,7 +95,7 @@ def test_where_the_gateway_registers_it_imports_no_more_and_the_first_subscripti
     auth = subscription_signature(stand_in.SECRET, "L0SM9cOFvHcCIhw=", "admin")
     logged, result = subscribe_in_a_fresh_process(python, bundle, auth)
     assert logged["outcome"] == "ok"
-    assert ("channel#admin", "L0SM9cOFvHcCIhw=") in stand_in.rows()
+    assert ("abc/production#channel#admin", "L0SM9cOFvHcCIhw=") in stand_in.rows()
 
     imported, subscribed = set(result["imported"]), set(result["pushed"])
     assert {"subscriptions", "registry", "admission", "signing_secret", "broadcaster.aws.json_service"} <= subscribed

@@ -108,6 +108,18 @@ def test_a_subscription_succeeds_although_nothing_is_as_lambda_makes_it(
     assert "break" not in str(logged(capsys))
 
 
+def test_a_connection_is_pushed_its_id_once_whether_or_not_that_succeeds(
+    event_of: EventOf, management_api: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    management_api.answers = [500]
+    for _ in range(3):
+        for connection_id in ("L0SM9cOFvHcCIhw=", "BFaT_fALIAMCKug="):
+            handler(event_of("$default", '{"action":"subscribe","channel":"admin"}', connectionId=connection_id), None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.get("push") for line in lines] == ["failed", "sent", None, None, None, None]
+    assert len(management_api.requests) == 2
+
+
 def test_a_bad_channel_is_refused_before_anything_is_pushed(
     event_of: EventOf, management_api: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,12 +58,12 @@ def test_a_signed_subscription_is_recorded_and_then_answered_and_nothing_is_push
 ) -> None:
     auth = key + subscription_signature(stand_in.SECRET, ID, "private-a")
     assert client.subscribe("private-a", auth) == {"type": "subscription_succeeded", "channel": "private-a"}
-    assert (("channel#private-a", ID) in stand_in.rows(), management_api.requests) == (True, [])
+    assert (("abcdef123/production#channel#private-a", ID) in stand_in.rows(), management_api.requests) == (True, [])
     assert (client.line["action"], client.line["outcome"]) == ("subscribe", "ok")
     # The secret was made less than fifteen minutes ago, so it was asked for one before it, too.
-    assert client.line["aws_requests"] == 3
+    assert client.line["aws_requests"] == 4
     client.subscribe("private-a", auth)
-    assert client.line["aws_requests"] == 1
+    assert client.line["aws_requests"] == 2
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_public_channels_need_no_signature(
 ) -> None:
     lambda_environment.setenv("PUBLIC_CHANNELS", "news public-*")
     assert client.subscribe(channel)["type"] == "subscription_succeeded"
-    assert client.line["aws_requests"] == 1
+    assert client.line["aws_requests"] == 2
 
 
 @pytest.mark.parametrize("channel", ["new", "news2", "News", "news,", "public", "Public-a", "a-public-a", "private-a"])
@@ -132,16 +132,28 @@ def test_a_function_that_lost_its_settings_admits_nobody(
     assert stand_in.rows() == set()
 
 
+def test_a_connection_with_as_many_channels_as_it_may_have_is_refused_another(
+    client: Client, stand_in: Any, lambda_environment: pytest.MonkeyPatch
+) -> None:
+    lambda_environment.setenv("PUBLIC_CHANNELS", "news-*")
+    for number in range(100):
+        assert client.subscribe(f"news-{number}")["type"] == "subscription_succeeded"
+    refused = client.subscribe("news-100")
+    assert (refused["event"], refused["data"]["status"]) == ("pusher:subscription_error", 403)
+    assert "listens to 100 channels, the most for one" in refused["data"]["message"]
+    assert (client.line["outcome"], client.line["reason"]) == ("refused", "too_many_channels")
+
+
 def test_a_subscription_that_could_not_be_recorded_is_not_confirmed(
     client: Client, service: Any, lambda_environment: pytest.MonkeyPatch
 ) -> None:
     lambda_environment.setenv("PUBLIC_CHANNELS", "news")
     denied = (400, {}, b'{"__type":"x#AccessDeniedException","message":"secret words"}')
-    service.answers = [denied, denied]
+    service.answers = [denied, denied, denied]
     assert client.subscribe("news") == error("news", 503, UNRECORDED)
     assert (client.line["outcome"], client.line["reason"]) == (
         "failed",
-        "dynamodb refused BatchWriteItem: 400 AccessDeniedException; the credentials need dynamodb:BatchWriteItem",
+        "dynamodb refused Query: 400 AccessDeniedException; the credentials need dynamodb:Query",
     )
     assert client.say({"action": "unsubscribe", "channel": "news"}) == error(
         "news", 503, "the subscription could not be ended; try again in a moment"
@@ -173,7 +185,7 @@ def test_unsubscribing_needs_no_signature_and_ends_the_subscription(client: Clie
         "type": "unsubscribe_succeeded",
         "channel": "private-a",
     }
-    assert (client.line["aws_requests"], stand_in.rows()) == (1, set())
+    assert (client.line["aws_requests"], stand_in.rows()) == (2, set())
 
 
 @pytest.mark.parametrize(("channels", "requests"), [(0, 1), (3, 2)])
@@ -221,7 +233,7 @@ def test_the_connection_to_dynamodb_is_kept_from_event_to_event(
     client: Client, service: Any, lambda_environment: pytest.MonkeyPatch
 ) -> None:
     lambda_environment.setenv("PUBLIC_CHANNELS", "news")
-    service.answers = [(200, {}, b"{}")] * 3
+    service.answers = [(200, {}, b'{"Items":[]}'), (200, {}, b"{}")] * 3
     for _ in range(3):
         assert client.subscribe("news")["type"] == "subscription_succeeded"
     assert len({request.connection for request in service.requests}) == 1

@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 
-from broadcaster import ConfigurationError, RegistryError
+from broadcaster import ConfigurationError, InvalidArgumentError, RegistryError
 from broadcaster.aws.retries import AwsError, Patience, Time
 from broadcaster.registries.dynamodb import DynamoDBRegistry
 
@@ -75,9 +75,10 @@ def cost(gate, work):
 
 
 def test_each_operation_takes_the_requests_that_are_documented(registry, gate):
-    assert cost(gate, lambda: registry.add("a=", ["admin"])) == {"BatchWriteItem": 1}
+    assert cost(gate, lambda: registry.add("a=", ["admin"])) == {"Query": 1, "BatchWriteItem": 1}
     assert cost(gate, lambda: registry.add("a=", [f"channel-{number}" for number in range(11)])) == {
-        "BatchWriteItem": 1
+        "Query": 1,
+        "BatchWriteItem": 1,
     }
     assert cost(gate, lambda: registry.add("b=")) == {"BatchWriteItem": 1}
     assert cost(gate, lambda: listening(registry)) == {"Query": 2}
@@ -119,6 +120,77 @@ def test_a_registration_is_two_rows_that_say_when_they_expire(registry, table, d
     ]
 
 
+# Deployments
+
+
+def scoped(registry, scope="abc123xyz/production"):
+    registry.take_defaults(scope=scope, max_channels=100)
+    return registry
+
+
+def test_the_keys_of_a_deployment_begin_with_its_api_and_stage(registry, table, dynamodb_client):
+    scoped(registry).add("L0SM9cOFvHcCIhw=", ["admin"])
+    scoped(registry).add("L0SM9cOFvHcCIhw=")
+    rows = dynamodb_client.scan(TableName=table)["Items"]
+    assert {(row["pk"]["S"], row["sk"]["S"]) for row in rows} == {
+        ("abc123xyz/production#channel#*", "L0SM9cOFvHcCIhw="),
+        ("abc123xyz/production#channel#admin", "L0SM9cOFvHcCIhw="),
+        ("abc123xyz/production#connections#2", "L0SM9cOFvHcCIhw=#*"),
+        ("abc123xyz/production#connections#2", "L0SM9cOFvHcCIhw=#admin"),
+    }
+
+
+def test_what_could_be_taken_for_a_part_of_another_key_is_encoded(table, gate, dynamodb_client):
+    registry = DynamoDBRegistry(
+        table, region=REGION, endpoint_url=gate.url, scope="[::1]:80/a#channel", patience=PATIENT
+    )
+    registry.add("a=")
+    registry.close()
+    keys = {row["pk"]["S"] for row in dynamodb_client.scan(TableName=table)["Items"]}
+    assert keys == {"%5B::1%5D:80/a%23channel#channel#*", "%5B::1%5D:80/a%23channel#connections#8"}
+
+
+def test_a_registry_is_of_one_deployment_unless_it_was_told_which(table):
+    registry = scoped(DynamoDBRegistry(table, region=REGION))
+    scoped(registry)
+    with pytest.raises(ConfigurationError, match="keeps the connections of abc123xyz/production already"):
+        scoped(registry, "other1/production")
+    told = DynamoDBRegistry(table, region=REGION, scope="shared")
+    scoped(scoped(told, "one/production"), "two/production")
+
+
+def test_rows_from_before_are_read_and_removed_for_one_life_of_a_connection(registry, gate, clock):
+    registry.add("old=", ["admin"])
+    registry.add("older=", None)
+    scoped(registry).add("new=", ["admin"])
+    assert listening(registry) == ["new=", "old=", "older="]
+    registry.remove(["old=", "older=", "new="])
+    assert listening(registry) == []
+    clock.now += 2 * 3600 + 10 * 60
+    assert cost(gate, lambda: listening(registry)) == {"Query": 2}
+    assert cost(gate, lambda: registry.remove(["unknown="])) == {"Query": 1}
+
+
+def test_an_old_list_that_was_empty_is_looked_at_again_only_a_minute_later(registry, gate, clock):
+    scoped(registry)
+    assert cost(gate, lambda: listening(registry)) == {"Query": 4}
+    assert cost(gate, lambda: listening(registry)) == {"Query": 2}
+    assert cost(gate, lambda: listening(registry, "logs")) == {"Query": 3}
+    clock.now += 60
+    assert cost(gate, lambda: listening(registry)) == {"Query": 4}
+
+
+def test_a_connection_adds_up_to_so_many_channels_and_no_more(registry, table, dynamodb_client):
+    registry.take_defaults(scope="abc123xyz/production", max_channels=3)
+    registry.add("a=", ["one", "two"])
+    registry.add("a=")
+    with pytest.raises(InvalidArgumentError, match=r"'a=' would listen to 4 channels, and 3 is the most"):
+        registry.add("a=", ["three", "four"])
+    registry.add("a=", ["two", "three"])
+    assert listening(registry, "four") == listening(registry, "three") == ["a="]
+    assert len(dynamodb_client.scan(TableName=table)["Items"]) == 8
+
+
 # Where DynamoDB is not well
 
 
@@ -146,7 +218,7 @@ def test_rows_that_were_not_processed_are_written_again(registry, gate, table, w
 def test_rows_that_are_never_processed_are_an_error(registry, gate, waiting):
     gate.answer = lambda operation, request: (200, {"UnprocessedItems": request["RequestItems"]})
     with pytest.raises(RegistryError, match="left a part of BatchWriteItem undone"):
-        registry.add("a=", ["admin"])
+        registry.add("a=")
     assert 2.5 < waiting.now <= 5
 
 

@@ -1,7 +1,4 @@
-import ast
-from pathlib import Path
-
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broadcaster.channels import check_channel
@@ -55,7 +52,7 @@ def test_id_and_channel_are_read_from_a_row_as_they_were_written(connection_id, 
 def test_the_query_for_one_connection_finds_no_other(connection_id, other_id, channel):
     values = rows.channels_query(connection_id)["ExpressionAttributeValues"]
     [(pk, sk), _] = keys(rows.puts(other_id, [channel], now=0, lifetime=1))
-    is_found = pk == values[":pk"]["S"] and sk.startswith(values[":start"]["S"])
+    is_found = pk == values[":pk"]["S"] and sk.startswith(values[":sk"]["S"])
     assert is_found == (connection_id == other_id)
 
 
@@ -66,6 +63,19 @@ def test_every_connection_is_in_one_of_the_shards_that_are_counted(connection_id
     assert counted.count(pk) == 1
 
 
-def test_the_module_can_stand_alone_in_the_bundle():
-    tree = ast.parse(Path(rows.__file__).read_text())
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+SCOPES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+
+
+@given(SCOPES, SCOPES, IDS, IDS, CHANNELS, CHANNELS)
+def test_two_deployments_share_no_row_and_none_is_taken_for_an_old_one(scope, other, one_id, other_id, one, another):
+    assume(scope != other)
+    mine, theirs, old = (
+        {pk for pk, _ in keys(rows.puts(connection_id, [channel, rows.EVERYTHING], now=0, lifetime=1, start=start))}
+        for connection_id, channel, start in [
+            (one_id, one, rows.start_of(scope)),
+            (other_id, another, rows.start_of(other)),
+            (other_id, another, ""),
+        ]
+    )
+    assert not mine & theirs
+    assert not mine & old

@@ -57,7 +57,7 @@ def started(arguments, lines):
 @pytest.fixture(scope="session")
 def stand_in(assembly):
     """DynamoDB and Secrets Manager with the table and the secret of the stack, and what they printed."""
-    with started(["examples.stand_in", "--assembly", assembly], 6) as lines:
+    with started(["examples.stand_in", "--assembly", assembly], 7) as lines:
         variables = dict(line.split("=", 1) for line in lines)
         url = variables["AWS_ENDPOINT_URL_DYNAMODB"]
         session = boto3.Session("local", "local", region_name="us-east-1")

@@ -115,7 +115,7 @@ def test_the_outputs_have_the_arguments_of_init_broadcaster(registering_template
         del more[key]
     assert more == {
         "RegistryTable": REGISTRY,
-        "RegistryUrl": f"dynamodb://{REGISTRY}?region=<AWS::Region>",
+        "RegistryUrl": f"dynamodb://{REGISTRY}?region=<AWS::Region>&scope=<GatewayApi>/production",
         "SubscriptionSecretArn": SECRET,
     }
 

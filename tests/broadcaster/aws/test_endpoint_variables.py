@@ -45,7 +45,7 @@ CLIENTS = {
     "boto3's posts": ("execute-api", lambda: broadcast("boto3")),
     "the Lambda's push": ("execute-api", lambda: connection_push.send(Invocation(EVENT), "{}")),
     "the registry": ("dynamodb", registry_of_the_library),
-    "the Lambda's registry": ("dynamodb", lambda: registry.add(ID, "admin", deadline=float("inf"))),
+    "the Lambda's registry": ("dynamodb", lambda: registry.add(Invocation(EVENT), "admin", deadline=float("inf"))),
     "the secret": ("secretsmanager", lambda: SubscriptionSecret(ARN).read()),
     "the Lambda's secret": ("secretsmanager", secret_of_the_lambda),
 }
@@ -66,7 +66,7 @@ def variables(monkeypatch, aws_keys):
 def servers():
     made = ScriptedServer(), ScriptedServer()
     for server in made:
-        body = json.dumps({"UnprocessedItems": {}, "SecretString": "first", "CreatedDate": 0}).encode()
+        body = json.dumps({"Items": [], "UnprocessedItems": {}, "SecretString": "first", "CreatedDate": 0}).encode()
         server.answers = [(200, {}, body)] * 5
     yield made
     for server in made:
