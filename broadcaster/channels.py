@@ -4,6 +4,8 @@ from .errors import InvalidArgumentError
 
 MAX_CHANNEL_LENGTH = 200
 MAX_CHANNELS = 100  # of one connection, unless a setting says otherwise
+_MOST_KEPT = 1_000
+_right: set[str] = set()  # names that were found right: those of a process are few, and each is looked at often
 _CHANNEL_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/")
 
 
@@ -21,6 +23,8 @@ def check_channel(channel: object) -> str:
     Raises:
         InvalidArgumentError: it is not.
     """
+    if channel.__class__ is str and channel in _right:
+        return channel
     if not isinstance(channel, str):
         raise InvalidArgumentError(f"a channel name is text, not {type(channel).__name__}")
     if not 1 <= len(channel) <= MAX_CHANNEL_LENGTH:
@@ -30,4 +34,6 @@ def check_channel(channel: object) -> str:
     if not _CHANNEL_CHARACTERS.issuperset(channel):
         bad = next(character for character in channel if character not in _CHANNEL_CHARACTERS)
         raise InvalidArgumentError(f"channel {channel!r} has {bad!r} in it; allowed are A-Z a-z 0-9 _ - = @ , . ; : /")
+    if len(_right) < _MOST_KEPT:
+        _right.add(channel)
     return channel

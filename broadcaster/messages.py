@@ -20,6 +20,8 @@ MAX_MESSAGE_BYTES = 131_072
 
 MAX_EVENT_LENGTH = 200
 
+_MOST_KEPT = 1_000  # names that were found right
+
 # Events that the client library makes itself, by the convention of Pusher; nobody can broadcast them.
 # https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/
 _OWN_EVENTS = ("pusher:", "pusher_internal:")
@@ -35,6 +37,7 @@ class MessageEncoder:
     def __init__(self, encoder: "Callable[[Any], Any] | None" = None) -> None:
         self._encoder = encoder
         self._write: DataEncoder | None = None  # json costs a moment to import, and many processes never send
+        self._starts: dict[str, str] = {}  # by event: what comes before its data
 
     def event(self, event: str, data: object) -> bytes:
         """Return the members of one event: `"event":…,"data":…,"id":…`, as compact UTF-8.
@@ -43,14 +46,18 @@ class MessageEncoder:
             InvalidArgumentError: the event is no name.
             MessageError: `data` cannot be written as JSON.
         """
-        check_event(event)
         write = self._write
         if write is None:
             from .json_data import DataEncoder
 
             write = self._write = DataEncoder(self._encoder)
+        start = self._starts.get(event) if event.__class__ is str else None
+        if start is None:
+            start = f'"event":{write(check_event(event))},"data":'
+            if len(self._starts) < _MOST_KEPT:
+                self._starts[event] = start
         try:
-            text = f'"event":{write(event)},"data":{write(data)},"id":"{_next_id()}"'
+            text = f'{start}{write(data)},"id":"{_next_id()}"'
         except ValueError as error:
             raise MessageError(f"the data of event {event!r} cannot be written as JSON: {error}") from error
         # Half a surrogate pair: UTF-8 has no place for it, JSON's escapes do, and Python's look the same.

@@ -89,6 +89,10 @@ class Backlog:
         """Return the channels of which a message may go now."""
         return [channel for channel, queue in self._waiting.items() if queue.open_at <= now]
 
+    def closed(self, now: float) -> dict[str, float]:
+        """Return the channels whose window is running, each with its end."""
+        return {channel: queue.open_at for channel, queue in self._all.items() if queue.open_at > now}
+
     def next_due(self) -> float:
         """Return when the next channel is due; infinity if nothing waits."""
         return min((queue.open_at for queue in self._waiting.values()), default=inf)

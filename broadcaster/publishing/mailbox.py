@@ -1,18 +1,39 @@
 """Where callers leave events and the thread finds them. Nobody who publishes ever waits here.
 
-An event is put into a queue that needs no lock. Whoever finds the lock free then sorts the queue into the backlog; who
-does not, leaves that to the one who holds it, and who looks once more after giving it back. So a caller does not wait
-while another thread, or this very one, further down its stack (a signal handler, a `__del__`), holds the lock.
+An event is put into a queue that needs no lock, and the thread sorts it into the backlog when it wakes. It is woken for
+an event on a quiet channel; while a channel's window is running it wakes at the end of that anyway. If much has
+gathered, the caller sorts, if the lock is free; if not, whoever holds it looks into the queue once more after giving it
+back. So a caller does not wait while another thread, or this very one, further down its stack (a signal handler, a
+`__del__`), holds the lock.
 """
 
 from _thread import allocate_lock
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from math import inf
 
 from .backlog import Backlog
 from .ledger import Ledger
+
+# Beyond these the caller sorts, which keeps the bounds: events in the queue, and bytes of one.
+_MOST_UNSORTED = 64
+_LARGE = 4_096
+
+
+class _Everything(Collection[str]):
+    """The channels that need no bell while the thread is awake: it looks into the queue before it sleeps."""
+
+    def __contains__(self, channel: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+_AWAKE = _Everything()
 
 
 class Mailbox:
@@ -30,19 +51,21 @@ class Mailbox:
         self._lock = allocate_lock()
         self._bell = allocate_lock()  # locked while nobody has rung
         self._bell.acquire()
-        self._sleeps_until = inf  # the thread; earlier than anything while it is awake
+        self._needs_no_bell: Collection[str] = ()
         self._waiters: list[tuple[int, Callable[[], None]]] = []
         self.ledger = ledger
 
     def put(self, channel: str, body: bytes, latest: str | None) -> None:
         """Leave an event. Does not wait."""
         self._inbox.append((channel, body, latest))
-        self._sort()
+        if channel not in self._needs_no_bell:
+            self.ring()
+        if len(self._inbox) > _MOST_UNSORTED or len(body) > _LARGE:
+            self._sort()
 
     def refuse(self, reason: str) -> None:
         """Count something that is no event. Does not wait."""
         self._inbox.append((reason, None, None))
-        self._sort()
 
     @contextmanager
     def open(self) -> Iterator[Backlog]:
@@ -50,7 +73,8 @@ class Mailbox:
         with self._lock:
             self._sort_in()
             yield self._backlog
-        self._sort()
+        if len(self._inbox) > _MOST_UNSORTED:
+            self._sort()
 
     def when_out(self, call: Callable[[], None]) -> None:
         """Let all that waits be due, and `call` be called when it has ended: at once, or in the thread."""
@@ -79,16 +103,20 @@ class Mailbox:
 
     def sleep(self, until: float, *, for_events: bool = True) -> None:
         """Wait, in the thread, until then, until somebody rings, or until an event is due, if that counts."""
+        now = self._clock()
         if for_events:
             with self.open() as backlog:
-                self._sleeps_until = until = min(until, backlog.next_due())
-        seconds = until - self._clock()
-        if seconds > 0:
+                closed = backlog.closed(now)
+                until = min(until, backlog.next_due(), *closed.values())
+                self._needs_no_bell = closed
+            if self._inbox:  # left since then, by somebody who saw the thread awake
+                until = now
+        if until > now:
             # A lock cannot wait for much longer than a day at a time.
-            self._bell.acquire(timeout=min(seconds, 3600.0))
+            self._bell.acquire(timeout=min(until - now, 3600.0))
         else:
             self._bell.acquire(False)
-        self._sleeps_until = -inf
+        self._needs_no_bell = _AWAKE
 
     def _sort(self) -> None:
         while self._inbox and self._lock.acquire(False):
@@ -98,15 +126,11 @@ class Mailbox:
                 self._lock.release()
 
     def _sort_in(self) -> None:
-        if not self._inbox:
-            return
-        now = self._clock()
-        while self._inbox:
-            channel, body, latest = self._inbox.popleft()
-            if body is None:
-                self.ledger.refuse(channel)  # which is a reason here
-                continue
-            due = self._backlog.add(channel, body, latest, now)
-            if due < self._sleeps_until:
-                self._sleeps_until = -inf
-                self.ring()
+        if self._inbox:
+            now = self._clock()
+            while self._inbox:
+                channel, body, latest = self._inbox.popleft()
+                if body is None:
+                    self.ledger.refuse(channel)  # which is a reason here
+                else:
+                    self._backlog.add(channel, body, latest, now)
