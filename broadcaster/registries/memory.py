@@ -3,10 +3,13 @@
 import os
 import time
 import weakref
-from _thread import LockType, allocate_lock  # threading itself costs 4 ms to import
+from _thread import RLock, allocate_lock  # threading itself costs 4 ms to import
 from collections.abc import Callable, Collection, Iterator
+from math import inf
 
 from ..channels import MAX_CHANNELS, too_many_channels
+from ..errors import InvalidArgumentError
+from ..forks import make_lock
 from . import ENTRY_LIFETIME, PAGE_SIZE
 from .rotation import next_place, rotated
 from .several_processes import sibling_sign, warn, worker_sign
@@ -28,7 +31,9 @@ class MemoryRegistry:
     def __init__(self, *, max_channels: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_channels = max_channels
         self._clock = clock
-        self._lock = allocate_lock()
+        self._lock = make_lock()
+        self._is_changing = False
+        self._next_changes: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._expires: dict[str, float] = {}  # in the order of the latest registration, so the oldest is first
         self._channels: dict[str, set[str]] = {}  # of a connection; none for those that listen to everything alone
         self._members: dict[str, set[str]] = {}  # of a channel
@@ -57,27 +62,11 @@ class MemoryRegistry:
         self._look_around()
         if channels is not None and not channels:
             return
-        with self._lock:
-            now = self._clock()
-            self._drop_oldest_expired(now)
-            if channels is not None:
-                most = MAX_CHANNELS if self._max_channels is None else self._max_channels
-                count = len(self._channels.get(connection_id, _NONE).union(channels))
-                if count > most:
-                    raise too_many_channels(connection_id, count, most)
-            expires = max(self._expires.pop(connection_id, 0.0), now + lifetime)
-            self._expires[connection_id] = expires
-            if channels is None:
-                self._everything.add(connection_id)
-            for channel in channels or ():
-                self._channels.setdefault(connection_id, set()).add(channel)
-                self._members.setdefault(channel, set()).add(connection_id)
+        self._change(self._add, connection_id, channels, lifetime)
 
     def remove(self, connection_ids: Collection[str]) -> None:
         """Forget these connections with all their channels; unknown ones are passed over."""
-        with self._lock:
-            for connection_id in connection_ids:
-                self._forget(connection_id)
+        self._change(self._remove, connection_ids)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
         """Yield who listens to `channel` or to everything when the first page is asked for, in lists of at most 1,000.
@@ -91,9 +80,10 @@ class MemoryRegistry:
                 return
             now = self._clock()
             expires = self._expires
-            ids = [each for each in self._everything if expires[each] > now]
+            # Copies, because a signal handler may change the sets in between. One that has no expiry is being changed.
+            ids = [each for each in list(self._everything) if expires.get(each, inf) > now]
             if members:
-                ids += [each for each in members - self._everything if expires[each] > now]
+                ids += [each for each in members - self._everything if expires.get(each, inf) > now]
         ids = rotated(ids, next_place())
         if 0 < len(ids) <= PAGE_SIZE:
             yield ids
@@ -105,10 +95,53 @@ class MemoryRegistry:
         """Return the number of connections that have not expired."""
         with self._lock:
             now = self._clock()
-            return sum(expires > now for expires in self._expires.values())
+            return sum(expires > now for expires in list(self._expires.values()))
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
+
+    def _change(self, change: Callable[..., None], *arguments: object) -> None:
+        """Make a change; in a signal handler that has come in the middle of one, have it made right after that."""
+        with self._lock:  # re-entrant, so nobody but such a handler finds a change under way
+            if self._is_changing:
+                self._next_changes.append((change, arguments))
+                return
+            self._is_changing = True
+            try:
+                change(*arguments)
+            finally:
+                self._is_changing = False
+                self._make_next_changes()
+
+    def _make_next_changes(self) -> None:
+        while True:
+            try:
+                change, arguments = self._next_changes.pop(0)
+                self._change(change, *arguments)
+            except IndexError:
+                return  # there are none, or another handler has made them
+            except InvalidArgumentError:
+                continue  # whoever asked for it has gone on
+
+    def _add(self, connection_id: str, channels: Collection[str] | None, lifetime: float) -> None:
+        now = self._clock()
+        self._drop_oldest_expired(now)
+        if channels is not None:
+            most = MAX_CHANNELS if self._max_channels is None else self._max_channels
+            count = len(self._channels.get(connection_id, _NONE).union(channels))
+            if count > most:
+                raise too_many_channels(connection_id, count, most)
+        expires = max(self._expires.pop(connection_id, 0.0), now + lifetime)
+        self._expires[connection_id] = expires
+        if channels is None:
+            self._everything.add(connection_id)
+        for channel in channels or ():
+            self._channels.setdefault(connection_id, set()).add(channel)
+            self._members.setdefault(channel, set()).add(connection_id)
+
+    def _remove(self, connection_ids: Collection[str]) -> None:
+        for connection_id in connection_ids:
+            self._forget(connection_id)
 
     def _drop_oldest_expired(self, now: float) -> None:
         # Lifetimes are nearly always the same, so the front of the dictionary is what expires next. One that is not at
@@ -149,7 +182,7 @@ class MemoryRegistry:
 # A fork copies the lock as it is just then. Taking all of them around the fork leaves them free, and what they guard
 # whole, on both sides.
 _all: "weakref.WeakSet[MemoryRegistry]" = weakref.WeakSet()
-_held: list[LockType] = []
+_held: list[RLock] = []
 _forking = allocate_lock()  # of two threads that fork, one at a time
 
 

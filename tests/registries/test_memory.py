@@ -94,6 +94,39 @@ def test_use_after_a_fork_works_and_is_warned_about(run, use):
     assert logged.count("before this process was forked") == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no timer signals on this platform")
+def test_a_signal_handler_may_use_it_whatever_its_thread_was_doing(run):
+    printed, _ = run("""
+        import signal
+        from broadcaster import MemoryRegistry
+        registry = MemoryRegistry()
+        handled = 0
+        def handle(*_):
+            global handled
+            handled += 1
+            registry.add(f"signal-{handled}=", ["logs"])
+            registry.add(f"signal-{handled}=")
+            listed = sum(registry.pages("logs"), [])
+            registry.count()
+            registry.remove([f"signal-{handled - 1}=", *listed])
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        number = 0
+        while handled < 300:
+            number += 1
+            registry.add(f"{number % 50}=", ["admin", "logs"])
+            registry.add(f"{number % 50}=")
+            list(registry.pages("logs"))
+            registry.count()
+            registry.remove([f"{number % 50}="])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        registry.add("a=", ["logs"])
+        registry.remove([f"signal-{handled}="])
+        print(sum(registry.pages("logs"), []), registry._expires.keys(), registry._members)
+    """)
+    assert " ".join(printed) == "['a='] dict_keys(['a=']) {'logs': {'a='}}"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_forks_in_the_middle_of_registrations_leave_both_sides_whole(run):
     printed, _ = run("""
