@@ -237,10 +237,6 @@ def test_what_one_registry_knows_another_on_the_same_store_knows(store, face, cl
     assert one.listening("admin") == (set() if store.is_shared else {"a="})
 
 
-TAKE_DEFAULTS = pytest.mark.parametrize("store", ["memory", "redis", "redis cluster"], indirect=True)
-
-
-@TAKE_DEFAULTS
 def test_a_connection_has_a_bounded_number_of_channels(registry):
     registry.registry.take_defaults(scope="abc123xyz/production", max_channels=3)
     registry.add("a=", ["admin", "logs"])
@@ -256,7 +252,6 @@ def test_a_connection_has_a_bounded_number_of_channels(registry):
     assert registry.count() == 1
 
 
-@TAKE_DEFAULTS
 def test_deployments_on_one_store_keep_apart(store, face, clock):
     production, staging = face(store.registry(clock)), face(store.registry(clock))
     production.registry.take_defaults(scope="abc123xyz/production", max_channels=100)
