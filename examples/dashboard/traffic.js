@@ -14,12 +14,12 @@ export function controlTraffic(onError) {
     say(find("speed-text"), inWords(speed));
     slider.setAttribute("aria-valuetext", inWords(speed));
   };
-  const attempt = async (action) => {
+  const attempt = async (about, action) => {
     try {
       await action();
-      report("traffic");
+      report(about);
     } catch (error) {
-      onError(error, "traffic");
+      onError(error, about);
     }
   };
   let turns = 0; // by whoever sits here
@@ -28,13 +28,13 @@ export function controlTraffic(onError) {
     show(SPEEDS[slider.value]);
   });
   slider.addEventListener("change", () =>
-    attempt(() => request("PUT", "/simulation", { speed: SPEEDS[slider.value] })),
+    attempt("traffic", () => request("PUT", "/simulation", { speed: SPEEDS[slider.value] })),
   );
-  find("run-one").addEventListener("click", () => attempt(() => request("POST", "/simulation/runs", {})));
+  find("run-one").addEventListener("click", () => attempt("traffic", () => request("POST", "/simulation/runs", {})));
   return {
     /** Another page, or curl, may have turned it. */
     refresh: () =>
-      attempt(async () => {
+      attempt("simulation", async () => {
         const before = turns;
         const { speed } = await request("GET", "/simulation");
         if (turns !== before) return; // the answer is older than the hand on the slider

@@ -1,5 +1,6 @@
 """The dashboard in windows of every size, with a mouse, a finger and a keyboard."""
 
+import json
 import re
 from uuid import uuid4
 
@@ -174,6 +175,18 @@ def test_a_long_message_is_counted_as_often_as_it_is_billed(full):
     full.page.wait_for_function("n => Number(document.getElementById('messages').textContent) >= n", arg=messages + 6)
     assert full.figure("messages") == messages + 1 + 2 + 3
     full.page.wait_for_function("() => document.getElementById('month').textContent.startsWith('$')")
+
+
+def test_several_events_in_one_message_are_one_billed_message(full):
+    messages, lines = full.figure("messages"), full.figure("lines")
+    events = [{"event": "log", "data": {"text": f"shared {i}", "level": "info", "thread_id": "a1"}} for i in range(5)]
+    text = json.dumps({"channel": "logs", "events": events})
+    full.system.management.post_to_connection(ConnectionId=full.socket_id(), Data=text.encode())
+    wait_until_seen(full.page, "shared 4")
+    full.page.wait_for_function("n => Number(document.getElementById('lines').textContent) === n", arg=lines + 5)
+    assert full.figure("messages") == messages + 1
+    share = full.page.locator("#sharing").text_content()
+    assert share == f"{(messages + 1) / full.figure('events'):.2f} an event"
 
 
 def test_the_saving_of_shared_messages_is_what_the_events_alone_would_cost_more(dashboard):

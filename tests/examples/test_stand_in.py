@@ -14,6 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # moto takes seconds to start
+
 TEMPLATE = {
     "Resources": {
         "Table": {
