@@ -51,8 +51,7 @@ def resolve_endpoint(
     given = (endpoint_url, "endpoint_url") if endpoint_url else endpoint_in_environment("execute-api")
     if given is None and api_id is None:
         raise ConfigurationError(
-            "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url=, or set "
-            f"{API_ID_VARIABLE}"
+            "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url="
         )
     region = region or (given and _region_in(given[0])) or region_in_environment()
     if not region:

@@ -92,11 +92,11 @@ def channels_query(connection_id: str, *, channel: str = "", start: str = "") ->
         channel: only whether it listens to this one.
     """
     return {
-        "KeyConditionExpression": "pk = :pk AND sk = :sk" if channel else "pk = :pk AND begins_with(sk, :sk)",
+        "KeyConditionExpression": "pk = :pk AND sk = :start" if channel else "pk = :pk AND begins_with(sk, :start)",
         "ProjectionExpression": "sk",
         "ExpressionAttributeValues": {
             ":pk": {"S": _shard_key(connection_id, start)},
-            ":sk": {"S": f"{connection_id}#{channel}"},
+            ":start": {"S": f"{connection_id}#{channel}"},
         },
         "ConsistentRead": True,
     }

@@ -85,7 +85,7 @@ def test_ending_what_was_never_subscribed_is_one_read(service: Any) -> None:
     [request] = service.requests
     values = json.loads(request.body)["ExpressionAttributeValues"]
     assert request.headers["X-Amz-Target"].endswith(".Query")
-    assert values == {":pk": {"S": f"{SCOPE}#connections#2"}, ":sk": {"S": f"{ID}#admin"}}
+    assert values == {":pk": {"S": f"{SCOPE}#connections#2"}, ":start": {"S": f"{ID}#admin"}}
 
 
 def test_a_connection_listens_to_a_hundred_channels_and_no_more(backend: DynamoDBRegistry, stand_in: Any) -> None:

@@ -52,7 +52,7 @@ def test_id_and_channel_are_read_from_a_row_as_they_were_written(connection_id, 
 def test_the_query_for_one_connection_finds_no_other(connection_id, other_id, channel):
     values = rows.channels_query(connection_id)["ExpressionAttributeValues"]
     [(pk, sk), _] = keys(rows.puts(other_id, [channel], now=0, lifetime=1))
-    is_found = pk == values[":pk"]["S"] and sk.startswith(values[":sk"]["S"])
+    is_found = pk == values[":pk"]["S"] and sk.startswith(values[":start"]["S"])
     assert is_found == (connection_id == other_id)
 
 
