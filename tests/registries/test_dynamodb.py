@@ -1,6 +1,7 @@
 import os
 import random
 import socket
+import threading
 import traceback
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_registration_is_two_rows_that_say_when_they_expire(registry, table, d
         {"pk": {"S": "connections#2"}, "sk": {"S": "L0SM9cOFvHcCIhw=#*"}, "expires": expires},
         {"pk": {"S": "connections#2"}, "sk": {"S": "L0SM9cOFvHcCIhw=#admin"}, "expires": expires},
     ]
+
+
+def test_both_lists_are_asked_for_before_either_is_answered(own, gate):
+    both = threading.Barrier(2)
+
+    def answer(operation, request):
+        both.wait(50)
+        return 200, {"Items": []}
+
+    gate.answer = answer
+    assert listening(own) == []
 
 
 # Deployments
