@@ -42,7 +42,10 @@ class Dashboard(Construct):
                 metrics.function("Errors", "Sum", "errors"),
                 metrics.function("Throttles", "Sum", "throttles"),
             ),
-            _graph("Throttles of the table", *metrics.table_throttles().values())
+            _graph(
+                "Throttles of the table",
+                *(metric.with_(label=f"{kind.lower()}s") for kind, metric in metrics.table_throttles().items()),
+            )
             if settings.registry == "dynamodb"
             else _text("The backend registers connections: there is no table. What it sends, its own log says."),
         )

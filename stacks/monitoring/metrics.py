@@ -48,9 +48,7 @@ class Metrics:
         if not self._table:
             return {}
         return {
-            kind: self._table.metric(
-                f"{kind}ThrottleEvents", statistic="Sum", label=f"{kind.lower()}s", period=_FIVE_MINUTES
-            )
+            kind: self._table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=_FIVE_MINUTES)
             for kind in ("Read", "Write")
         }
 

@@ -25,7 +25,6 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ACCOUNT, REGION = "000000000000", "us-east-1"
-OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
 
 
 def pytest_collection_modifyitems(items):
@@ -173,15 +172,31 @@ def wait_for(url, process, log):
     raise AssertionError(log.read_text(errors="replace"))
 
 
-def statements_of(heading):
-    """The statements of the policy below a heading of docs/operating.md, with this account's number in it."""
-    section = OPERATING.split(f"## {heading}\n", 1)[1]
-    [block] = re.findall(r"```json\n(.*?)```", section.split("\n## ", 1)[0], re.DOTALL)
-    return json.loads(block.replace("123456789012", ACCOUNT))["Statement"]
+@pytest.fixture(scope="session")
+def operating():
+    """docs/operating.md, for this account and region."""
+    return (ROOT / "docs" / "operating.md").read_text("utf-8").replace("123456789012", ACCOUNT)
 
 
 @pytest.fixture(scope="session")
-def deployer(account):
-    """Somebody with the rights that docs/operating.md gives to a pipeline, and no others."""
+def deployer(account, operating):
+    """Somebody with the rights that the document gives to a pipeline, and no others."""
     account.bootstrap()
-    return account.user("deployer", statements_of("A pipeline"))
+    [rights] = [block for block in re.findall(r"```json\n(.*?)```", operating, re.DOTALL) if "cdk-hnb659fds" in block]
+    return account.user("deployer", json.loads(rights)["Statement"])
+
+
+@pytest.fixture
+def command_of(account, operating):
+    """Runs a command of the document that begins so, as it stands but for what is in angle brackets."""
+
+    def run(beginning, **values):
+        [line] = [line.strip() for line in operating.splitlines() if line.startswith(f"    {beginning}")]
+        for name, value in values.items():
+            line = line.replace(f"<{name}>", value)
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        done = subprocess.run(line, shell=True, env={**account.root, "PATH": path}, capture_output=True, text=True)  # noqa: S602
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

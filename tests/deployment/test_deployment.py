@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,9 @@ class Deployment:
         self.backend = account.user(f"{self.name}-backend")
         self.settings = {"name": self.name, "registry": registry, "backend_user": f"{self.name}-backend"}
 
-    def cdk(self, command, *arguments):
+    def cdk(self, command, *arguments, environment=None):
         context = [part for name, value in self.settings.items() for part in ("--context", f"{name}={value}")]
-        return self.account.cdk(command, *context, *arguments, environment=self.deployer)
+        return self.account.cdk(command, *context, *arguments, environment=environment or self.deployer)
 
     def deploy(self, *arguments):
         file = self.account.folder / "outputs.json"
@@ -108,8 +109,32 @@ def test_the_lambda_answers_in_its_return_value_through_the_route_response(deplo
         assert heard(client) == {"type": "pong"}
 
 
+@pytest.mark.usefixtures("as_backend")
+def test_the_documents_command_rotates_the_secret_and_nobody_notices(deployment, command_of):
+    secret = deployment.outputs.get("SubscriptionSecretArn")
+    if secret is None:
+        return  # the backend registers, and nothing is signed
+    time.sleep(6)  # each process of the Lambda reads again after five seconds at the earliest
+    before = deployment.account.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    command_of("aws secretsmanager put-secret-value", SubscriptionSecretArn=secret)
+    after = deployment.account.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    assert (len(before), len(after)) == (64, 64)
+    assert before != after
+    # The Lambda's process still has the secret before; the new one does not fit, so it reads again.
+    with deployment.broadcaster() as broadcaster, connect(f"ws://{deployment.place}") as client:
+        deployment.subscribe(client, broadcaster)
+
+
+def test_the_documents_command_looks_into_the_log(deployment, command_of):
+    # The emulator writes no lines for WebSocket routes; it does refuse a log group that is not there.
+    found = json.loads(command_of("aws logs filter-log-events", LogGroupName=deployment.outputs["LogGroupName"]))
+    assert found["events"] == []
+
+
 def test_a_deployment_of_the_same_changes_nothing(deployment):
-    assert "Number of stacks with differences: 0" in deployment.cdk("diff", "--fail")
+    # A deployer of the document may not look: that is one more role.
+    found = deployment.cdk("diff", "--fail", environment=deployment.account.root)
+    assert "Number of stacks with differences: 0" in found
     assert "(no changes)" in deployment.deploy()
 
 
@@ -150,7 +175,16 @@ def test_a_changed_deployment_serves_events_again_and_has_the_alarms_the_domain_
     assert (function["FunctionName"], function["MemorySize"]) == (f"{deployment.name}-handler", 512)
 
 
-def test_a_removed_deployment_leaves_nothing_behind(deployment):
+def test_a_removed_deployment_leaves_nothing_behind(deployment, command_of):
+    # Somebody attached the policy by hand. On AWS that stops the removal; the emulator would remove it all the same.
+    iam, policy = deployment.account.client("iam"), deployment.outputs["BackendPolicyArn"]
+    iam.create_role(RoleName="by-hand", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+    iam.attach_role_policy(RoleName="by-hand", PolicyArn=policy)
+    found = json.loads(command_of("aws iam list-entities-for-policy", BackendPolicyArn=policy))
+    assert [role["RoleName"] for role in found["PolicyRoles"]] == ["by-hand"]
+    assert [user["UserName"] for user in found["PolicyUsers"]] == [deployment.settings["backend_user"]]
+    command_of("aws iam detach-role-policy", role="by-hand", BackendPolicyArn=policy)
+    iam.delete_role(RoleName="by-hand")
     deployment.cdk("destroy", "--force")
     assert deployment.account.inventory() == deployment.before
 

@@ -53,6 +53,7 @@ def test_every_alarm_is_mailed_when_it_begins_and_when_it_ends_and_says_why(chan
     for alarm in found.values():
         assert len(alarm["AlarmActions"]) == len(alarm["OKActions"]) == 1
         assert len(alarm["AlarmDescription"]) > 60
+        assert "MetricName" in alarm  # one metric, no expression
         assert alarm["TreatMissingData"] == "notBreaching"
     [subscription] = properties(changed_template, "AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
