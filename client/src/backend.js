@@ -1,10 +1,11 @@
 import { ANSWER_TIMEOUT } from "./limits.js";
+import { isFunction } from "./options.js";
 
 export const failure = (message, status, isFinal) => Object.assign(new Error(message), { status, isFinal });
 
 /** Whether the answer was a clear no, so that asking again would be in vain. */
 export const isRefusal = ({ status, isFinal }) =>
-  isFinal ?? (status >= 400 && status < 500 && status !== 408 && status !== 429);
+  isFinal || (status >= 400 && status < 500 && status !== 408 && status !== 429);
 
 /** Rejects when the time of an answer is over. */
 export function within(promise, { setTimeout, clearTimeout }, who) {
@@ -15,33 +16,36 @@ export function within(promise, { setTimeout, clearTimeout }, who) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+const withoutQuery = (url) => url.split(/[?#]/)[0]; // which may hold something secret
+
 /**
- * Asks the backend, by a function of the application's or a POST to a URL. Each way in which an answer can be wrong has
- * its own words, and the URL in them without its query, which may hold something secret.
+ * Asks the backend, by a function of the application's, which gets `values`, or a POST of `body` to a URL. Returns what
+ * `pick` finds in the answer. Each way in which an answer can be wrong has its own words, with the URL.
  */
-export async function ask(connection, target, body, { values = Object.values(body), isJson = true } = {}) {
-  const { credentials = "include" } = connection._options;
-  const platform = connection._platform;
-  if (typeof target === "function") {
-    try {
-      return await within(target(...values), platform, "the application's function");
-    } catch (reason) {
-      throw failure(reason?.message ?? `${reason}`, reason?.status);
-    }
-  }
-  const place = (url) => url.split(/[?#]/)[0];
-  const url = place(target);
-  const read = async () => {
-    const headers = { "Content-Type": "application/json" };
-    const request = { method: "POST", credentials, headers, body: JSON.stringify(body) };
-    const response = await platform.fetch(target, request).catch(({ message }) => {
-      // A browser does not tell a script which of them it was.
-      throw failure(`${url} cannot be read (${message}): no network, or CORS does not allow this page's origin`);
-    });
-    if (response.redirected) throw failure(`${url} redirects to ${place(response.url)}; is it a login?`, undefined, true);
-    if (!response.ok) throw failure(`${url} answered ${response.status}`, response.status);
-    if (/html/.test(response.headers.get("content-type"))) throw failure(`${url} answered with HTML instead of JSON`);
-    return isJson && response.json().catch(() => Promise.reject(failure(`${url} answered with what is not JSON`)));
+export function ask({ _platform, _options }, target, body, pick, what, values = Object.values(body)) {
+  const who = isFunction(target) ? "the application's function" : withoutQuery(target);
+  const fail = (how, ...rest) => {
+    throw failure(`${who} ${how}`, ...rest);
   };
-  return within(read(), platform, url);
+  const call = async () => target(...values);
+  const post = async () => {
+    const response = await _platform
+      .fetch(target, {
+        method: "POST",
+        credentials: _options.credentials ?? "include",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      })
+      // A browser does not tell a script which of them it was.
+      .catch(({ message }) => fail(`cannot be read (${message}): no network, or CORS forbids it`));
+    if (response.redirected) fail(`redirects to ${withoutQuery(response.url)}; is it a login?`, undefined, true);
+    if (!response.ok) fail(`answered ${response.status}`, response.status);
+    if (/html/.test(response.headers.get("content-type"))) fail("answered with HTML instead of JSON");
+    return response.json().catch(() => {});
+  };
+  const told = (reason) => {
+    throw failure(reason?.message ?? `${reason}`, reason?.status);
+  };
+  const answer = isFunction(target) ? call().catch(told) : post();
+  return within(answer, _platform, who).then((found) => pick(found) ?? fail(`answered without ${what}`));
 }

@@ -1,4 +1,5 @@
 import { Emitter } from "./emitter.js";
+import { History } from "./history.js";
 import { kept } from "./kept.js";
 import { SECOND } from "./limits.js";
 import { Link } from "./link.js";
@@ -21,6 +22,7 @@ export class Connection extends Emitter {
   #links = new Set(); // every open one: the current, the next, and the former that still listens for the last events
   #link = null;
   #next = null;
+  #history;
   #seen = new Set(); // ids of events, oldest first
   #complaints = new Set(); // kinds of errors that nobody handled, and the console has
   #failures = 0;
@@ -29,11 +31,19 @@ export class Connection extends Emitter {
   #ticked;
   #retry;
 
-  constructor(url, platform, isPassing) {
+  constructor(url, isPassing, platform = globalThis) {
     super();
     this._url = url;
-    this._platform = platform;
+    this._platform = platform; // where timers, sockets and requests come from; tests bring their own
     this._isPassing = isPassing; // open for as long as there are claims: others like it are made with every render
+  }
+
+  get _history() {
+    return this._options.history && (this.#history ??= new History(this));
+  }
+
+  get _link() {
+    return this.#link;
   }
 
   get socket_id() {
@@ -46,16 +56,16 @@ export class Connection extends Emitter {
 
   /** A page connects at once. A server that renders one makes Gateways too, but has no use for a connection. */
   _begin() {
-    if (this._platform.page.document && !this._isPassing) this.connect();
+    if (this._platform.document && !this._isPassing) this.connect();
   }
 
   connect() {
     if (this.#isWanted) return;
-    const { WebSocket, page, now } = this._platform;
-    if (!WebSocket) return this.#giveUp(new Error("no WebSocket here; Node.js has one from version 22 on"));
+    const { _platform: platform } = this;
+    if (!platform.WebSocket) return this.#giveUp(new Error("no WebSocket here; Node.js has one from version 22 on"));
     this.#isWanted = true;
-    for (const type of PAGE_EVENTS) page.addEventListener?.(type, this);
-    this.#ticked = now();
+    for (const type of PAGE_EVENTS) platform.addEventListener?.(type, this);
+    this.#ticked = platform.Date.now();
     this.#tick();
     this.#dial();
   }
@@ -69,7 +79,7 @@ export class Connection extends Emitter {
     this.#isWanted = false;
     this._platform.clearTimeout(this.#ticker);
     this._platform.clearTimeout(this.#retry);
-    for (const type of PAGE_EVENTS) this._platform.page.removeEventListener?.(type, this);
+    for (const type of PAGE_EVENTS) this._platform.removeEventListener?.(type, this);
     for (const link of this.#links) link.close();
     this.#enter(state);
   }
@@ -98,7 +108,7 @@ export class Connection extends Emitter {
 
   /** Milliseconds, with full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
   _pause(failures) {
-    return this._platform.random() * Math.min(LONGEST_PAUSE, SECOND * 2 ** failures);
+    return this._platform.Math.random() * Math.min(LONGEST_PAUSE, SECOND * 2 ** failures);
   }
 
   _lost(link) {
@@ -106,7 +116,7 @@ export class Connection extends Emitter {
     if (link === this.#next) {
       this.#next = null; // the next tick opens another
     } else if (link === this.#link) {
-      if (link.id && this._platform.now() - link.born >= STABLE) this.#failures = 0;
+      if (link.id && this._platform.Date.now() - link.born >= STABLE) this.#failures = 0;
       this.#link = this.#next;
       this.#next = null;
       this._settle();
@@ -125,9 +135,9 @@ export class Connection extends Emitter {
   handleEvent({ type }) {
     const link = this.#link;
     const isShown = type === "visibilitychange" || type === "pageshow";
-    if (!this.#isWanted || (isShown && this._platform.page.document?.hidden)) return;
+    if (!this.#isWanted || (isShown && this._platform.document?.hidden)) return;
     if (link?.id) {
-      if (!isShown || this._platform.now() - link.heard > TICK) link.probe();
+      if (!isShown || this._platform.Date.now() - link.heard > TICK) link.probe();
       if (isShown && link.isDue) link.register();
     } else if (type === "online" || (isShown && !link)) {
       link?.close(); // begun without a network, it would last until its time limit
@@ -136,7 +146,7 @@ export class Connection extends Emitter {
   }
 
   #tick() {
-    const now = this._platform.now();
+    const now = this._platform.Date.now();
     const link = this.#link;
     const hasSlept = now - this.#ticked > 4 * TICK; // a hidden page's timers run once a minute
     this.#ticked = now;
@@ -160,11 +170,7 @@ export class Connection extends Emitter {
     const link = this.#link;
     for (const [name, channels] of this._channels) {
       const isSubscribed = !!link?.registered && !!link.confirmed.get(name);
-      for (const channel of [...channels]) {
-        const isNew = isSubscribed && !channel.subscribed;
-        channel.subscribed = isSubscribed;
-        if (isNew) channel._emit("pusher:subscription_succeeded", {});
-      }
+      for (const channel of [...channels]) channel._stand(isSubscribed);
     }
   }
 
@@ -204,7 +210,8 @@ export class Connection extends Emitter {
     if (event === "pusher:subscription_error") {
       if (!(data?.status >= 500)) link.refuse(channel, data ?? {});
     } else if (event ?? frame.events) {
-      for (const envelope of eventsIn(frame)) this.#hear(envelope);
+      if (frame.seq && this._history) for (const claim of [...(this._channels.get(channel) ?? [])]) claim._take(frame);
+      else for (const envelope of eventsIn(frame)) this.#hear(envelope);
     } else if (type === "connection_id") {
       link.identify(frame.connection_id);
       if (link === this.#link) this.#enter("connected", { socket_id: link.id });
@@ -212,6 +219,8 @@ export class Connection extends Emitter {
     } else if (type === "subscription_succeeded" || type === "unsubscribe_succeeded") {
       link.answer(channel, type[0] === "s");
       this._settle();
+    } else if (type === "history") {
+      link.answerHistory(frame);
     } else if (type === "error") {
       this._fail("ProtocolError", frame);
     } else if (message && frame.connectionId) {

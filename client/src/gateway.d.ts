@@ -16,10 +16,44 @@ export interface Envelope<Data = any> {
   seq?: number;
 }
 
+/** A place among the messages of a channel with history, to put beside a snapshot of the state. */
+export interface Position {
+  epoch: string;
+  seq: number;
+}
+
+/** With the option `history` both members are there, without it none. */
+export interface Succeeded {
+  /** True only if nothing is missing since the position that was known; false is the moment to fetch the state afresh. */
+  recovered?: boolean;
+  /** What comes from now on follows it without a hole. Null on a channel without history. */
+  position?: Position | null;
+}
+
+/** Where a claim begins on a channel with history. */
+export interface SubscribeOptions {
+  /** So many of the last events, or those of the last seconds, minutes or hours (`"5m"`), then live ones. */
+  rewind?: number | string;
+  /** What follows this position, then live events. */
+  since?: Position;
+}
+
+export type HistoryRequest = { channel: string } & ({ since: Position } | { rewind: number | string });
+
+export interface HistoryAnswer extends Position {
+  channel: string;
+  /** Whether `messages` and the pages after them are all that follows `since`. */
+  recovered: boolean;
+  /** Messages as they were posted, in order. */
+  messages: object[];
+  /** Whether there are more pages: the next one is asked for with `since`. */
+  more: boolean;
+}
+
 /** Events that the client itself makes, on every channel. */
 export interface ChannelEvents {
   /** Comes again after every gap in which events may have been missed: the moment to fetch the current state. */
-  "pusher:subscription_succeeded": Record<string, never>;
+  "pusher:subscription_succeeded": Succeeded;
   /** Final until the next connection or the next `subscribe`. */
   "pusher:subscription_error": { status?: number; message?: string };
 }
@@ -43,6 +77,8 @@ export interface Channel<Events extends EventMap = EventMap> extends Bindable<Kn
   readonly name: string;
   /** Whether the gateway has confirmed it and, where connections are registered, the backend knows this one. */
   readonly subscribed: boolean;
+  /** Of the last message that was handed on; null before the first answer, and on a channel without history. */
+  readonly position: Position | null;
   /** Gives back this claim and its callbacks; other claims on the channel keep theirs. Twice is once. */
   unsubscribe(): void;
 }
@@ -54,9 +90,10 @@ export interface ConnectionError {
   /**
    * `GatewayError`: API Gateway's own error frame, e.g. after the Lambda failed. `ProtocolError`: the Lambda did not
    * understand a frame, or we did not. `RegistrationError`, `SubscriptionError`: an attempt failed, and is repeated
-   * unless `isFinal`. `WebSocketError`: the gateway cannot be reached, or the browser refuses the address.
+   * unless `isFinal`. `HistoryError`: history could not be read. `WebSocketError`: the gateway cannot be reached, or the
+   * browser refuses the address.
    */
-  type: "GatewayError" | "ProtocolError" | "RegistrationError" | "SubscriptionError" | "WebSocketError";
+  type: "GatewayError" | "ProtocolError" | "RegistrationError" | "SubscriptionError" | "HistoryError" | "WebSocketError";
   error: {
     data: {
       message: string;
@@ -129,6 +166,17 @@ export interface GatewayOptions {
    * credentials and answers `{"auth": …}`; or a function. A 4xx refuses the subscription, anything else is repeated.
    */
   auth?: string | Sign | Batch;
+  /**
+   * Where history is read, on channels that have it: a URL that gets `POST {"channel": …, "since": … | "rewind": …}`, or
+   * `{"channels": […]}` with several of these, and answers as `read_history` does, or `{"channels": […]}`; a function;
+   * or true: over the socket, where the gateway registers connections. Events then come in order, each once.
+   */
+  history?:
+    | string
+    | true
+    | ((
+        request: HistoryRequest | { channels: HistoryRequest[] },
+      ) => Promise<HistoryAnswer | { channels: HistoryAnswer[] }>);
   /** Which cookies go with requests to the backend, as for `fetch`. Default `include`. */
   credentials?: "omit" | "same-origin" | "include";
   /** Milliseconds of silence before a ping. Default 510,000; each ping and its answer are two billed messages. */
@@ -144,7 +192,8 @@ export declare class Gateway<Channels extends { [Name in keyof Channels]: EventM
   /** The Gateway that was made last on this page. */
   static get latest(): Gateway | undefined;
   readonly connection: Connection;
-  subscribe<Name extends keyof Channels & string>(channel: Name): Channel<Channels[Name]>;
+  /** `options` need the option `history`. */
+  subscribe<Name extends keyof Channels & string>(channel: Name, options?: SubscribeOptions): Channel<Channels[Name]>;
   /** Gives back one claim. Callbacks end when all are given back; those of `Channel.unsubscribe` end at once. */
   unsubscribe(channel: keyof Channels & string): void;
   /** The newest open claim on the channel. */

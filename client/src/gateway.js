@@ -6,36 +6,26 @@
  *     Link        one WebSocket
  */
 import { address } from "./address.js";
+import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
 import { kept } from "./kept.js";
-import { check, checkTarget, GATEWAY_OPTIONS } from "./options.js";
+import { emit } from "./messages.js";
+import { CHANNEL_OPTIONS, check, checkTarget, GATEWAY_OPTIONS } from "./options.js";
 import { connectionOf, shared } from "./shared.js";
 
-/** One claim on a channel, with its own callbacks: what `subscribe` returns. */
-class Channel extends Emitter {
-  subscribed = false;
-
-  constructor(gateway, name) {
-    super();
-    this._gateway = gateway;
-    this.name = name;
-  }
-
-  unsubscribe() {
-    this._gateway._release(this);
-  }
-}
-
 export class Gateway extends Emitter {
+  #relayed = new Map(); // channel name -> the newest message with a number that was handed on
   #claims = new Map(); // channel name -> { channels: Set of open Channels, returned: how many `unsubscribe` gave back }
 
   constructor(key, options = {}) {
     super();
     check(options, GATEWAY_OPTIONS);
-    const { cluster, stage, register, auth, ...others } = options;
+    const { cluster, stage, ...others } = options;
+    const { register, auth, history } = options;
     checkTarget("register", register);
     checkTarget("auth", auth?.url ?? auth);
-    this.connection = connectionOf(address(key, cluster, stage), { register, auth, ...others });
+    if (history !== true) checkTarget("history", history);
+    this.connection = connectionOf(address(key, cluster, stage), others);
     this.connection._begin();
     shared()._latest = this;
     shared()._tell();
@@ -50,11 +40,13 @@ export class Gateway extends Emitter {
     return shared()._first.then(() => Gateway.latest);
   }
 
-  subscribe(name) {
+  subscribe(name, options = {}) {
+    check(options, CHANNEL_OPTIONS);
+    if ((options.rewind || options.since) && !this.connection._history) throw new Error("without the option 'history' there is no rewind or since");
     if (typeof name !== "string" || !/^[\w\-=@,.;:/]{1,200}$/.test(name)) {
       throw new Error(`channel '${name}' is not 1 to 200 of A-Z a-z 0-9 _ - = @ , . ; : /`);
     }
-    const channel = new Channel(this, name);
+    const channel = new Channel(this, name, options);
     kept(this.#claims, name, () => ({ channels: new Set(), returned: 0 })).channels.add(channel);
     this.connection._add(channel);
     return channel;
@@ -86,6 +78,15 @@ export class Gateway extends Emitter {
     this.#settle(channel.name, claim);
   }
 
+  /** What one of its claims has heard, unless another one did before. */
+  _relay(message) {
+    const { channel, epoch, seq } = message;
+    const last = this.#relayed.get(channel);
+    if (last?.epoch === epoch && seq <= last.seq) return;
+    this.#relayed.set(channel, { epoch, seq });
+    emit(this, message);
+  }
+
   #settle(name, { channels, returned }) {
     if (returned < channels.size) return;
     this.#claims.delete(name);
@@ -94,7 +95,7 @@ export class Gateway extends Emitter {
 
   #close(channel) {
     channel.unbind_all();
-    channel.subscribed = false;
+    channel._stand(false);
     this.connection._remove(channel);
   }
 }

@@ -19,15 +19,16 @@ export class Link {
   #waiting = new Map(); // channel -> what to call when the gateway answers
   #again; // timer: the registration is repeated
   #signatures;
+  #auth = new Map(); // channel -> what it was signed with
 
   constructor(connection) {
     const platform = (this.#platform = connection._platform);
     const options = connection._options;
     const socket = (this.#socket = new platform.WebSocket(connection._url));
     this.#connection = connection;
-    this.born = this.heard = platform.now();
-    this.renewAt = this.born + limits.EARLIEST_RENEWAL + platform.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
-    this.idle = (options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + platform.random() / 10);
+    this.born = this.heard = platform.Date.now();
+    this.renewAt = this.born + limits.EARLIEST_RENEWAL + platform.Math.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
+    this.idle = (options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + platform.Math.random() / 10);
     this.registered = !options.register;
     this.#deadline = platform.setTimeout(() => this.close(), limits.OPEN_TIMEOUT);
     socket.onopen = () => {
@@ -36,7 +37,7 @@ export class Link {
       this.reconcile();
     };
     socket.onmessage = ({ data }) => {
-      this.heard = platform.now();
+      this.heard = platform.Date.now();
       platform.clearTimeout(this.#pong);
       this.#pong = null;
       connection._receive(this, data);
@@ -96,13 +97,12 @@ export class Link {
     if (!register) return;
     this.isDue = false;
     this.#platform.clearTimeout(this.#again);
-    const repeat = () => (this.#platform.page.document?.hidden ? (this.isDue = true) : this.register());
+    const repeat = () => (this.#platform.document?.hidden ? (this.isDue = true) : this.register());
     let isDone = false;
     this.#persist("", "RegistrationError", () => !isDone && !this.refused.has(""), async () => {
-      await ask(this.#connection, register, { connection_id: this.id }, { isJson: false });
-      isDone = this.registered = true;
+      isDone = this.registered = await ask(this.#connection, register, { connection_id: this.id }, () => true);
       if (this.closed || !registerInterval) return;
-      const pause = registerInterval * (0.8 + 0.4 * this.#platform.random());
+      const pause = registerInterval * (0.8 + 0.4 * this.#platform.Math.random());
       this.#again = this.#platform.setTimeout(repeat, pause);
     });
   }
@@ -137,6 +137,18 @@ export class Link {
     this.reconcile();
   }
 
+  /** Asks for history; the answer names its channel alone, so of each there may be one question at a time. */
+  history(request) {
+    const { channel } = request;
+    const answered = new Promise((resolve) => this.#waiting.set(`history ${channel}`, resolve));
+    this.send({ action: "history", ...request, auth: this.#auth.get(channel) });
+    return within(answered, this.#platform, `the gateway, to 'history' of '${channel}',`);
+  }
+
+  answerHistory(answer) {
+    this.#waiting.get(`history ${answer.channel}`)?.(answer);
+  }
+
   /** A clear no is final for this link. */
   refuse(name, { status, message }) {
     if (this.closed) return;
@@ -158,6 +170,7 @@ export class Link {
     const frame = { action: isWanted() ? "subscribe" : "unsubscribe", channel: name };
     if (this.#options.auth && isWanted()) {
       frame.auth = await this.#signatures.get(name);
+      this.#auth.set(name, frame.auth);
       if (!isWanted()) return;
     }
     if (this.confirmed.has(name)) this.confirmed.set(name, false);

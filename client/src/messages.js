@@ -3,3 +3,8 @@ export const eventsIn = ({ events, ...message }) =>
   (Array.isArray(events) ? events.map((event) => ({ ...event, ...message })) : [message]).filter(
     ({ event }) => typeof event === "string",
   );
+
+/** Calls back whoever listens to them. */
+export function emit(target, message) {
+  for (const envelope of eventsIn(message)) target._emit(envelope.event, envelope.data, envelope);
+}

@@ -1,6 +1,9 @@
 /** What `new Gateway` takes. */
 export const GATEWAY_OPTIONS =
-  "cluster stage name register registerInterval auth credentials activityTimeout pongTimeout".split(" ");
+  "cluster stage name register registerInterval auth credentials history activityTimeout pongTimeout".split(" ");
+
+/** What `subscribe` takes. */
+export const CHANNEL_OPTIONS = ["rewind", "since"];
 
 export const isFunction = (value) => typeof value === "function";
 

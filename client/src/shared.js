@@ -1,5 +1,4 @@
 import { Connection } from "./connection.js";
-import { environment } from "./environment.js";
 import { kept } from "./kept.js";
 import { GATEWAY_OPTIONS, isFunction } from "./options.js";
 
@@ -22,14 +21,14 @@ export function shared() {
  */
 export function connectionOf(url, { name, platform, ...options }) {
   const page = shared();
-  const functions = [options.register, options.auth?.url ?? options.auth].filter(isFunction);
+  const functions = [options.register, options.auth?.url ?? options.auth, options.history].filter(isFunction);
   const number = (key) => kept(page._numbers, key, Math.random);
   const all = GATEWAY_OPTIONS.map((option) => options[option]); // in one order
   const same = JSON.stringify([url, name ?? all], (_, value) => (isFunction(value) ? number(value) : value));
   // Made anew with every render or hot reload, a function takes its Connection along when it is forgotten.
   const isPassing = !name && functions.length > 0;
   const connections = isPassing ? kept(page._ofFunctions, functions[0], () => new Map()) : page._connections;
-  const make = () => new Connection(url, { ...environment, ...platform }, isPassing);
+  const make = () => new Connection(url, isPassing, platform);
   const connection = kept(connections, same, make);
   connection._options = options;
   return connection;

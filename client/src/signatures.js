@@ -1,5 +1,7 @@
 import { ask, failure } from "./backend.js";
 
+const text = (value) => (typeof value === "string" ? value : undefined);
+
 /** What the backend signs for one connection: a request for each channel, or one for all where it can answer that. */
 export class Signatures {
   #connection;
@@ -13,13 +15,13 @@ export class Signatures {
   }
 
   async get(channel) {
-    const { auth } = this.#connection._options;
-    if (auth.batch) this.#wanted.add(channel);
-    const answer = await (auth.batch ? (this.#answer ??= this.#together()) : this.#ask({ channel }));
-    const signature = auth.batch ? answer?.auth?.[channel] : (answer?.auth ?? answer);
-    if (typeof signature === "string") return signature;
-    const isLeftOut = auth.batch && answer?.auth; // as good as a no, which would be one for all channels
-    throw failure(`the answer for '${channel}' has no string 'auth'`, undefined, !!isLeftOut);
+    if (!this.#connection._options.auth.batch) {
+      return this.#ask({ channel }, (answer) => text(answer?.auth ?? answer));
+    }
+    this.#wanted.add(channel);
+    const signatures = await (this.#answer ??= this.#together());
+    if (text(signatures[channel])) return signatures[channel];
+    throw failure(`the backend signed nothing for '${channel}'`, undefined, true);
   }
 
   /** All channels that come back from the same pause are in the same request. */
@@ -28,11 +30,11 @@ export class Signatures {
     const channels = [...this.#wanted];
     this.#wanted.clear();
     this.#answer = null;
-    return this.#ask({ channels });
+    return this.#ask({ channels }, (answer) => answer?.auth);
   }
 
-  #ask(what) {
+  #ask(what, pick) {
     const { auth } = this.#connection._options;
-    return ask(this.#connection, auth.url ?? auth, { connection_id: this.#id, ...what });
+    return ask(this.#connection, auth.url ?? auth, { connection_id: this.#id, ...what }, pick, "'auth'");
   }
 }

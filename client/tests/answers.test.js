@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { MINUTE, World } from "./world.js";
 
 const login = { to: "https://example.com/login?next=secret", kind: "text/html" };
-const CORS = "no network, or CORS does not allow this page's origin";
+const CORS = "no network, or CORS forbids it";
 
 // [what it is, the backend's answer, what is said of the URL, the status, whether it is final]
 const WRONG = [
@@ -51,18 +51,25 @@ for (const [what, answer, words, status, isFinal] of WRONG) {
   });
 }
 
-for (const [text, words] of [
-  ["signature", "/websocket/auth answered with what is not JSON"],
-  ["{}", "the answer for 'admin' has no string 'auth'"],
-]) {
-  test(`a signature in the form ${text} is none`, async () => {
+for (const text of ["signature", "{}", "null", '{"auth": 5}', ""]) {
+  test(`a signature in the form '${text}' is none`, async () => {
     const world = new World();
     world.backend = () => [200, text];
     world.connect({ auth: "/websocket/auth" }).subscribe("admin");
     await world.run();
-    assert.equal(world.errors[0].error.data.message, words);
+    assert.equal(world.errors[0].error.data.message, "/websocket/auth answered without 'auth'");
   });
 }
+
+test("a registration needs no answer but a yes", async () => {
+  for (const answer of [[204], [200, ""], [201, "created", { kind: "text/plain" }], [200, {}]]) {
+    const world = new World();
+    world.backend = () => answer;
+    const channel = world.connect({ register: "/websocket/register" }).subscribe("admin");
+    await world.run();
+    assert.equal(channel.subscribed, true);
+  }
+});
 
 test("a function's error is told in its own words, whatever it throws", async () => {
   for (const [reason, message] of [[new Error("token expired"), "token expired"], ["token expired", "token expired"], [undefined, "undefined"]]) {

@@ -47,7 +47,7 @@ test("an address that the browser refuses is a failed connection, not an excepti
 
 test("a server that renders a page has a WebSocket too, and connects nothing", async () => {
   const world = new World();
-  world.platform.page = new EventTarget();
+  delete world.platform.document;
   const { connection } = world.connect({ register: "/websocket/register" });
   await world.run(MINUTE);
   assert.equal(world.sockets.length, 0);
@@ -56,7 +56,8 @@ test("a server that renders a page has a WebSocket too, and connects nothing", a
 
 test("where there is a WebSocket and no page, it connects with the first subscription", async () => {
   const world = new World();
-  world.platform.page = {}; // React Native, Node.js, Bun, Electron's main process
+  // React Native, Node.js, Bun, Electron's main process
+  for (const name of ["document", "addEventListener", "removeEventListener"]) delete world.platform[name];
   const gateway = world.connect();
   const channel = gateway.subscribe("admin");
   await world.run();
@@ -66,11 +67,11 @@ test("where there is a WebSocket and no page, it connects with the first subscri
 });
 
 test("where there is no WebSocket it fails and says so, to who listens right after", async () => {
-  for (const page of [new World().page, {}]) {
+  for (const document of [{}, undefined]) {
     const world = new World();
-    Object.assign(world.platform, { WebSocket: undefined, page });
+    Object.assign(world.platform, { WebSocket: undefined, document });
     const gateway = world.connect();
-    if (!page.document) assert.equal(gateway.connection.state, "initialized");
+    if (!document) assert.equal(gateway.connection.state, "initialized");
     gateway.subscribe("admin");
     assert.equal(gateway.connection.state, "failed");
     await world.run();

@@ -22,7 +22,7 @@ for (const [option, meant] of Object.entries(HINTS)) {
 }
 
 test("an option that is like none is refused with all that there are", () => {
-  const options = "cluster, stage, name, register, registerInterval, auth, credentials, activityTimeout, pongTimeout";
+  const options = "cluster, stage, name, register, registerInterval, auth, credentials, history, activityTimeout, pongTimeout";
   assert.throws(() => new World().connect({ forceTLS: true }), new RegExp(`no option 'forceTLS'; There are ${options}$`));
 });
 

@@ -158,3 +158,21 @@ test("a Gateway of the context comes before the last that was made", async () =>
   assert.deepEqual(heard, [1]);
   await component.unmount();
 });
+
+test("a component that rewinds gets what was sent before it was there", async () => {
+  const world = new World();
+  const heard = [];
+  const history = ({ channel, rewind }) => {
+    const messages = [8, 9].map((seq) => ({ channel, event: "admin_event", data: seq, epoch: "e", seq }));
+    return { channel, epoch: "e", seq: 9, recovered: false, messages: messages.slice(-rewind), more: false };
+  };
+  world.connect({ history });
+  const Late = () => {
+    useChannel("admin", "admin_event", (data) => heard.push(data), { rewind: 2 });
+    return null;
+  };
+  const component = await mount(createElement(StrictMode, null, createElement(Late)));
+  await world.run();
+  assert.deepEqual(heard, [8, 9]);
+  await component.unmount();
+});

@@ -141,11 +141,13 @@ export class World {
         if (!to) return response;
         return Object.defineProperties(response, { redirected: { value: true }, url: { value: to } });
       },
-      now: () => world.clock.now,
+      Date: { now: () => world.clock.now },
+      Math: { random: () => world.chance },
       setTimeout: this.clock.setTimeout,
       clearTimeout: this.clock.clearTimeout,
-      random: () => world.chance,
-      page: this.page,
+      document: this.page.document,
+      addEventListener: (...listener) => world.page.addEventListener(...listener),
+      removeEventListener: (...listener) => world.page.removeEventListener(...listener),
     };
   }
 

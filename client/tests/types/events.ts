@@ -69,6 +69,18 @@ new Gateway();
 // @ts-expect-error: Pusher's option; here it is `auth`
 new Gateway("a1b2c3d4e5", { authEndpoint: "/pusher/auth" });
 
+const joined = gateway.subscribe("logs", { rewind: 100 }).bind("pusher:subscription_succeeded", ({ recovered, position }) => {
+  if (recovered === false) gateway.subscribe("logs", { rewind: "5m" });
+  return position && gateway.subscribe("logs", { since: position });
+});
+const seq: number | undefined = joined.position?.seq;
+// @ts-expect-error: a misspelt option
+gateway.subscribe("logs", { rewnd: 100 });
+new Gateway("a1b2c3d4e5", { history: true });
+new Gateway("a1b2c3d4e5", { history: "/websocket/history" });
+// @ts-expect-error: false is no way to read history
+new Gateway("a1b2c3d4e5", { history: false });
+
 connection.connect();
 connection.disconnect();
 new Gateway("a1b2c3d4e5", { name: "admin", auth: { url: "/websocket/auth", batch: true }, credentials: "omit", registerInterval: 0 });
@@ -82,6 +94,7 @@ const useEvents: UseChannel<Events> = useChannel;
 
 export function Checked({ channel }: { channel: "admin" | null }) {
   useEvents("logs", "log", (line, envelope) => [line.text, envelope?.data.level]);
+  useEvents("logs", "log", () => {}, { rewind: 5 });
   useEvents(channel, "admin_event", (event) => event.type === "ack" && event.ack_key);
   useEvents("admin", "pusher:subscription_error", ({ status }) => status === 403);
   // @ts-expect-error: there is no such channel
@@ -97,7 +110,7 @@ export function Component({ channel }: { channel: string | null }) {
   useChannel(channel, "admin_event", (data) => data.anything);
   // @ts-expect-error: a line has no such field
   useChannel<LogLine>("logs", "log", (line) => line.message);
-  return [GatewayContext.Provider, socketId];
+  return [GatewayContext.Provider, socketId, seq];
 }
 GatewayContext.Provider({ value: gateway, children: null });
 GatewayContext.Provider({ value: null, children: null });
