@@ -40,12 +40,12 @@ def test_wscat_reports_the_status_of_a_refused_handshake(gateway, wscat):
 def test_websockets(gateway):
     with connect(gateway.websocket_url) as client:
         client.send(FRAME)
-        assert client.recv(timeout=10) == FRAME
+        assert client.recv(timeout=60) == FRAME
         client.send(["a message ", "in three ", "frames"])
-        assert client.recv(timeout=10) == "a message in three frames"
+        assert client.recv(timeout=60) == "a message in three frames"
         client.send(b"binary")
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(timeout=10)
+            client.recv(timeout=60)
     assert closed.value.rcvd.code == 1003
 
 

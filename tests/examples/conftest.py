@@ -62,7 +62,7 @@ def running(*arguments, **variables):
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield Backend(int(process.stdout.readline().rpartition(":")[2]))
         process.terminate()
-        assert process.wait(10) in (0, -15)
+        assert process.wait(60) in (0, -15)
 
 
 @pytest.fixture(scope="module")

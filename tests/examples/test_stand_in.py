@@ -13,6 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # moto takes seconds to start
 

@@ -57,7 +57,7 @@ class Assembly:
             **{
                 "Handler": "app.handler",
                 "Runtime": RUNTIME,
-                "Timeout": 5,
+                "Timeout": 20,
                 "MemorySize": 256,
                 "Code": {"S3Bucket": "assets", "S3Key": f"{name.lower()}.zip"},
                 **properties,
@@ -203,7 +203,7 @@ class Running:
     async def ask(self, socket: aiohttp.ClientWebSocketResponse, message: str) -> Any:
         """Send a message and return the answer, read as JSON."""
         await socket.send_str(message)
-        return await socket.receive_json(timeout=10)
+        return await socket.receive_json(timeout=60)
 
 
 Serve = Callable[..., Awaitable[Running]]

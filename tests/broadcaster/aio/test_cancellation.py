@@ -107,7 +107,7 @@ async def test_others_go_on_when_one_is_cancelled(make, one_sent_one_hung, serve
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 async def test_a_question_about_one_connection_can_be_cancelled(make, server, until, sender):
     server.script = lambda connection_id, attempt: "hang"
-    task = asyncio.create_task(make(sender=sender, timeout=0.3).get_connection("connection-a="))
+    task = asyncio.create_task(make(sender=sender, timeout=1.0).get_connection("connection-a="))
     await until(lambda: server.requests)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

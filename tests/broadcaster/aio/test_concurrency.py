@@ -33,18 +33,19 @@ async def test_a_slow_registry_of_one_broadcast_delays_no_other(make, slow_regis
     assert (await slow) == {"sent": 3, "failed": 0, "stale": 0}
 
 
-@pytest.mark.parametrize("rate", [float("inf"), 200.0])
-async def test_a_broadcast_to_one_does_not_wait_for_one_to_many(make, server, until, rate):
-    caster = make(rate=rate)
-    server.answer_after = 0.02
+@pytest.mark.parametrize(("rate", "answer_after"), [(float("inf"), 0.1), (100.0, 0.0)])
+async def test_a_broadcast_to_one_does_not_wait_for_one_to_many(make, server, until, rate, answer_after):
+    """The one to many takes seconds, so that it is not over first, however busy the machine is."""
+    caster = make(rate=rate, concurrency=16)
+    server.answer_after = answer_after
     for number in range(400):
         await caster.register_connection(f"connection-id{number}=", channels=["many"])
     many = asyncio.create_task(caster.broadcast("many", "event", {}))
     await until(lambda: len(server.requests) >= 10)
     assert (await caster.send_to_connection("connection-a=", "admin", "event", {})).sent == 1
-    assert len(server.requests) < 300
     assert not many.done()
-    assert (await many) == {"sent": 400, "failed": 0, "stale": 0}
+    many.cancel()
+    await asyncio.wait([many])
 
 
 async def test_many_at_once_each_reach_everybody_once(make, server):
@@ -86,7 +87,8 @@ async def test_a_registry_that_fails_at_once_is_an_error_and_nothing_is_sent(mak
 async def test_after_the_deadline_those_on_pages_that_come_late_count_as_failed(make, slow_registry, server, until):
     registry = slow_registry(["connection-a="], ["connection-b=", "connection-c="], ["connection-d="])
     task = asyncio.create_task(make(registry=registry, deadline=1.0).broadcast("slow", "event", {}))
-    await asyncio.sleep(1.2)
+    await until(registry.waiting.is_set)
+    await asyncio.sleep(1.0)
     registry.go_on.set()
     result = await task
     assert result == {"sent": 1, "failed": 3, "stale": 0}

@@ -13,7 +13,7 @@ async def played(serve, recorded, eventually, query="", **headers):
     running = await serve()
     socket = await running.connect(query, headers=headers)
     await socket.send_str("hello")
-    await socket.receive_str(timeout=5)
+    await socket.receive_str(timeout=60)
     await socket.close()
     await eventually(lambda: recorded("DISCONNECT"))
     return running, {event["requestContext"]["eventType"]: event for event in recorded()}

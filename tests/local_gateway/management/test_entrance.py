@@ -23,7 +23,7 @@ async def dialed(running):
 async def connect(running):
     socket = await running.connect()
     await socket.send_str("who am I")
-    return socket, await socket.receive_str(timeout=5)
+    return socket, await socket.receive_str(timeout=60)
 
 
 async def read_answer(reader):
@@ -59,7 +59,7 @@ async def test_posts_of_one_caller_arrive_in_turn(serve, request_of):
         for number in range(20):
             writer.write(request_of(running, connection_id, b"%d" % number))
             assert await read_answer(reader) == (200, "", b"")
-    assert [await socket.receive_str(timeout=5) for _ in range(20)] == [str(number) for number in range(20)]
+    assert [await socket.receive_str(timeout=60) for _ in range(20)] == [str(number) for number in range(20)]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_post_may_come_in_any_pieces(connected, request_of, data):
             await writer.drain()
             await asyncio.sleep(0.001)
         assert [await read_answer(reader) for _ in range(2)] == [(200, "", b"")] * 2
-    assert [await socket.receive_str(timeout=5) for _ in range(2)] == ["one", "other"]
+    assert [await socket.receive_str(timeout=60) for _ in range(2)] == ["one", "other"]
 
 
 async def test_a_post_may_be_chunked(serve, request_of):
@@ -92,7 +92,7 @@ async def test_a_post_may_be_chunked(serve, request_of):
         )
         writer.write(chunked)
         assert await read_answer(reader) == (200, "", b"")
-    assert await socket.receive_str(timeout=5) == "chunked"
+    assert await socket.receive_str(timeout=60) == "chunked"
 
 
 async def test_a_caller_that_asks_for_it_is_hung_up_on(serve, request_of):

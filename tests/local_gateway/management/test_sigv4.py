@@ -167,9 +167,9 @@ async def test_the_gateway_takes_its_own_pair_and_that_of_its_functions_alone(se
     running = await serve(credentials=PAIR)
     socket = await running.connect()
     await socket.send_str("hello")
-    connection_id = await socket.receive_str(timeout=5)
+    connection_id = await socket.receive_str(timeout=60)
     assert (await running.call("POST", connection_id, b"x"))[0] == 200
-    assert await socket.receive_str(timeout=5) == "x"
+    assert await socket.receive_str(timeout=60) == "x"
     await socket.send_str('{"action":"push"}')
     assert await socket.receive_str(timeout=20) == "from the function", running.log.getvalue()
     status, error_type, body = await running.call("POST", connection_id, b"x", headers={})
@@ -181,14 +181,14 @@ async def test_an_unsigned_gateway_takes_anything(serve, recorded):
     running = await serve(is_unsigned=True)
     socket = await running.connect()
     await socket.send_str("hello")
-    assert (await running.call("POST", await socket.receive_str(timeout=5), b"x", headers={}))[0] == 200
+    assert (await running.call("POST", await socket.receive_str(timeout=60), b"x", headers={}))[0] == 200
 
 
 async def test_boto3_raises_its_own_exceptions(serve, recorded):
     running = await serve()
     socket = await running.connect()
     await socket.send_str("hello")
-    connection_id = await socket.receive_str(timeout=5)
+    connection_id = await socket.receive_str(timeout=60)
     client = boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=running.gateway.connections_url,
@@ -212,4 +212,4 @@ async def test_boto3_raises_its_own_exceptions(serve, recorded):
         client.close()
 
     await asyncio.to_thread(use)
-    assert await socket.receive_str(timeout=5) == "hi"
+    assert await socket.receive_str(timeout=60) == "hi"

@@ -127,7 +127,7 @@ def test_twelve_thousand_targets_under_every_misdeed_each_end_where_they_should(
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_each_misdeed_alone(server, make, kind):
     server.script = act
-    engine = make(server.endpoint, timeout=0.3)
+    engine = make(server.endpoint, timeout=1.0)
     stale = []
     result = send(engine, [f"{kind}1=", "fine1="], on_stale=stale.extend)
     expected = SCRIPTS[kind][1]
