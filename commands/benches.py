@@ -10,6 +10,8 @@ from .set_up import LOGS, PYTHON, ROOT, VENV, Stop, call, install_node_packages,
 
 def bench(_: argparse.Namespace, arguments: list[str]) -> int:
     """Run a bench on Python 3.12, in an environment of its own, because what is compared does not fit into one."""
+    if arguments[:1] in (["-h"], ["--help"]):  # which needs no environment
+        return call([sys.executable, "-m", "bench", *arguments])
     folder, requirements = LOGS / "bench", ROOT / "bench/requirements.txt"
     python = folder / PYTHON.relative_to(VENV)
     with once_for(folder, requirements) as is_due:

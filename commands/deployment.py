@@ -1,9 +1,11 @@
-"""`dev.py synth` and `dev.py deploy`."""
+"""`dev.py synth`, `bootstrap`, `diff`, `deploy` and `destroy`: the CDK CLI, and what it does not say."""
 
 import argparse
 import json
+import subprocess
+from collections.abc import Mapping
 
-from .set_up import CDK, LOGS, call, set_up
+from .set_up import CDK, LOGS, PYTHON, ROOT, Stop, call, environment, set_up
 
 
 def synth(_: argparse.Namespace, arguments: list[str]) -> int:
@@ -12,30 +14,86 @@ def synth(_: argparse.Namespace, arguments: list[str]) -> int:
     return call([*CDK, "synth", *arguments])
 
 
-def deploy(_: argparse.Namespace, arguments: list[str]) -> int:
-    """Deploy with the AWS credentials of the environment and print the outputs as lines to paste."""
-    set_up("deploy")
+def bootstrap(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Prepare account and region for the CDK, once."""
+    return cdk("bootstrap", options, arguments)
+
+
+def diff(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Show what `deploy` would change."""
+    return cdk("diff", options, arguments)
+
+
+def deploy(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Deploy the stack and print its outputs as lines to paste."""
     LOGS.mkdir(exist_ok=True)
-    file = LOGS / "outputs.json"
-    code = call([*CDK, "deploy", "--outputs-file", file, *arguments])
-    if code:
-        return code
-    for stack, outputs in json.loads(file.read_text()).items():
-        print(f"""
-{stack}
+    file = options.outputs_file.absolute() if options.outputs_file else LOGS / "outputs.json"
+    file.unlink(missing_ok=True)  # not the outputs of another time
+    code = cdk("deploy", options, ["--outputs-file", str(file), *arguments])
+    if code == 0 and file.exists():
+        for stack, outputs in json.loads(file.read_text("utf-8")).items():
+            print(f"\n{stack}\n{lines_to_paste(outputs)}")
+    return code
 
-For the front end, in .env.local:
-{outputs["NextPublicPusherKey"]}
-{outputs["NextPublicPusherCluster"]}
 
-For the backend, whose role or user needs the policy {outputs["BackendPolicyArn"]}:
-WEBSOCKET_API_ID={outputs["ApiId"]}
-WEBSOCKET_STAGE={outputs["Stage"]}
-AWS_REGION={outputs["Region"]}""")
-        for output, variable in (
-            ("RegistryUrl", "BROADCASTER_REGISTRY"),
-            ("SubscriptionSecretArn", "BROADCASTER_SECRET"),
-        ):
-            if output in outputs:
-                print(f"{variable}={outputs[output]}")
-    return 0
+def destroy(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Remove the stack; says before if it cannot be, because its policy is still attached to somebody."""
+    prepare(options)
+    command = [*CDK, "list", *options_of_cdk(options)]
+    listed = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=False)
+    if listed.returncode:
+        return listed.returncode
+    if complaint := ask_account("attached", options, *listed.stdout.split()):
+        raise Stop(complaint)
+    return cdk("destroy", options, arguments)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Set up what a deployment needs; raise Stop where there are no credentials, before seconds have passed."""
+    set_up("deploy")
+    if complaint := ask_account("credentials", options):
+        raise Stop(complaint)
+
+
+def cdk(command: str, options: argparse.Namespace, arguments: list[str]) -> int:
+    """Run a command of the CDK CLI that needs an account; return its exit code."""
+    prepare(options)
+    code = call([*CDK, command, *options_of_cdk(options), *arguments])
+    if code and command != "bootstrap" and (complaint := ask_account("bootstrap", options)):
+        raise Stop(complaint)
+    return code
+
+
+def ask_account(question: str, options: argparse.Namespace, *arguments: str) -> str:
+    """Return what is wrong with the account, or nothing; commands/aws_account.py has the questions."""
+    command = [PYTHON, "-m", "commands.aws_account", question, options.profile or "", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+def options_of_cdk(options: argparse.Namespace) -> list[str]:
+    """Return the options that dev.py reads and the CDK CLI gets too."""
+    profile = ["--profile", options.profile] if options.profile else []
+    return [*profile, *(word for setting in options.context for word in ("--context", setting))]
+
+
+def lines_to_paste(outputs: Mapping[str, str]) -> str:
+    """Return the outputs of a stack as variables for the front end and for the backend."""
+    front_end = [outputs[key] for key in ("NextPublicPusherKey", "NextPublicPusherCluster") if key in outputs]
+    variables = {
+        "WEBSOCKET_API_ID": "ApiId",
+        "WEBSOCKET_STAGE": "Stage",
+        "AWS_REGION": "Region",
+        "BROADCASTER_REGISTRY": "RegistryUrl",
+        "BROADCASTER_SECRET": "SubscriptionSecretArn",
+    }
+    backend = [f"{variable}={outputs[key]}" for variable, key in variables.items() if key in outputs]
+    return "\n".join(
+        [
+            "",
+            "For the front end, in .env.local:",
+            *front_end,
+            "",
+            f"For the backend, whose role or user needs the policy {outputs.get('BackendPolicyArn', '')}:",
+            *backend,
+        ]
+    )

@@ -1,93 +1,40 @@
 """`dev.py run`: the whole system on this machine."""
 
 import argparse
-import contextlib
 import os
 import secrets
-import shutil
 import socket
-import subprocess
-import sys
-import threading
+import tempfile
 import time
-from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from .set_up import CDK, LOGS, PYTHON, ROOT, Stop, call, environment, run_step, set_up
+from .servers import Server
+from .set_up import CDK, LOGS, PYTHON, Stop, call, run_step, set_up
+from .what_to_use import what_to_use
 
 REGION = "us-east-1"  # of the local gateway; nothing is looked up there
+MOST_RESTARTS = 5  # within a minute; a server that ends more often is broken, and what it printed says why
 
 
 def run(options: argparse.Namespace, _: list[str]) -> int:
-    """Synthesize, start the local gateway and the example backend, and either wait or take the tour."""
+    """Start the whole system on this machine: the local gateway with the stack, and the example backend."""
+    if options.once:
+        options.port = options.backend_port = 0  # whatever is free: nobody else needs to find them
     for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
         check_port(port, name)
     set_up("run")
-    context = ["--context", f"registry={options.registry}"]
-    run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *context])
-    log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
-
-    key = {
-        "AWS_ACCESS_KEY_ID": "LOCAL" + secrets.token_hex(8).upper(),
-        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
-        "AWS_REGION": REGION,
-    }
-    with contextlib.ExitStack() as processes:
-        gateway_command = ["-m", "local_gateway", "--assembly", "cdk.out", "--port", str(options.port)]
-        gateway_command += ["--source", "lambda_src", "--source", "."]  # edits take effect with the next event
-        stand_in = {}
-        if options.registry == "dynamodb":
-            stand_in_command = ["-m", "examples.stand_in", "--assembly", "cdk.out", "--region", REGION]
-            _stand_in, lines = processes.enter_context(started("The stand-in for DynamoDB", stand_in_command, 7, log))
-            stand_in = dict(line.split("=", 1) for line in lines)
-            gateway_command += [argument for line in lines for argument in ("--env", line)]
-        gateway, lines = processes.enter_context(started("The local gateway", gateway_command, 2, log, **key))
-        websocket, connections = (line.split()[1] for line in lines)
-        points_here = {
-            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections,
-            "WEBSOCKET_API_ID": "local",
-            "WEBSOCKET_URL": websocket,
-        }
-        login = {"DEMO_PASSWORD": secrets.token_urlsafe(9)}
-        backend_command = ["-m", "examples.backend", "--port", str(options.backend_port)]
-        if options.simulate is not None:
-            backend_command += ["--simulate", options.simulate]
-        backend, lines = processes.enter_context(
-            started("The example backend", backend_command, 1, log, **key, **points_here, **stand_in, **login)
-        )
-        url = lines[0].split()[1]
-        if options.once:
-            addresses = ["--websocket", websocket, "--backend", url]
-            return call([PYTHON, "-m", "examples.tour", *addresses, "--registry", options.registry], **login)
-        user = f"demo:{login['DEMO_PASSWORD']}"
-        post = f"curl -u {user} -H 'content-type: application/json'"
-        frame = '{"action":"subscribe","channel":"admin"}'
-        then = f"""Register it    {post} {url}/websocket/register -d '{{"connection_id":"the id that wscat showed"}}'"""
-        if options.registry == "dynamodb":
-            frame = '{"action":"connection_id"}'
-            then = f"""Sign for it    {post} {url}/websocket/auth -d '{{"connection_id":"the id","channel":"admin"}}'
-  then say     {{"action":"subscribe","channel":"admin","auth":"the signature"}}"""
-        print(f"""
-  dashboard    {url}/#{user}
-  WebSocket    {websocket}
-  backend      {url}
-
-Watch with     npx wscat -c {websocket}
-  then say     {frame}
-{then}
-Send an event  {post} {url}/runs -d '{{"run_name":"My Workflow"}}'
-
-For a front end, in .env.local:
-NEXT_PUBLIC_PUSHER_KEY={websocket}
-NEXT_PUBLIC_PUSHER_CLUSTER={REGION}
-
-Ctrl-C ends both.
-""")
-        while True:
-            for name, process in (("local gateway", gateway), ("example backend", backend)):
-                if process.poll() is not None:
-                    raise Stop(f"the {name} has ended with exit code {process.returncode}; its last lines say why")
-            time.sleep(0.5)
+    LOGS.mkdir(exist_ok=True)
+    # Not cdk.out: what is synthesized there meanwhile, with other settings perhaps, is no business of this system.
+    with tempfile.TemporaryDirectory(prefix="assembly-", dir=LOGS, ignore_cleanup_errors=True) as assembly:
+        settings = ["--context", f"registry={options.registry}", "--output", assembly]
+        run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *settings])
+        log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
+        system = System(options, assembly, log)
+        try:
+            system.start()
+            return system.take_the_tour() if options.once else system.serve()
+        finally:
+            system.stop()
 
 
 def check_port(port: int, name: str) -> None:
@@ -101,23 +48,95 @@ def check_port(port: int, name: str) -> None:
         raise Stop(f"port {port} cannot be used ({error}); give another one with --{name}") from None
 
 
-@contextlib.contextmanager
-def started(
-    name: str, arguments: list[str], lines: int, log: BinaryIO | None, **variables: str
-) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
-    """Start a server of ours and hand over it and its first lines, which say where it listens; stop it in the end."""
-    command = [str(PYTHON), *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(**variables), stdout=subprocess.PIPE, stderr=log)
-    try:
-        output = cast(BinaryIO, process.stdout)
-        first_lines = [output.readline().decode().strip() for _ in range(lines)]
-        if not all(first_lines):
-            process.wait(10)
-            raise Stop(f"{name} did not start" + (f"; {log.name} says why" if log else ""))
-        threading.Thread(target=shutil.copyfileobj, args=(output, log or sys.stdout.buffer), daemon=True).start()
-        yield process, first_lines
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
+class System:
+    """The gateway, the example backend and, where the gateway registers connections, the stand-in for DynamoDB.
+
+    A server that ends is started again where it was, with the same keys and the same password. The stand-in forgets
+    everything, and comes back with another address and another secret: after it, all of them are started again.
+    """
+
+    def __init__(self, options: argparse.Namespace, assembly: str, log: BinaryIO | None) -> None:
+        self._options = options
+        self._keys = {
+            "AWS_ACCESS_KEY_ID": "LOCAL" + secrets.token_hex(8).upper(),
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+            "AWS_REGION": REGION,
+        }
+        self._login = {"DEMO_PASSWORD": secrets.token_urlsafe(9)}
+        stand_in = ["-m", "examples.stand_in", "--assembly", assembly, "--region", REGION]
+        gateway = ["-m", "local_gateway", "--assembly", assembly]
+        gateway += ["--source", "lambda_src", "--source", "."]  # edits take effect with the next event
+        backend = ["-m", "examples.backend"]
+        if not options.verbose:
+            gateway += ["--summary"]
+        if options.simulate is not None:
+            backend += ["--simulate", str(options.simulate)]
+        self._stand_in = Server("The stand-in for DynamoDB", stand_in, lines=7, log=log)
+        self._gateway = Server("The local gateway", gateway, lines=2, log=log, port=options.port)
+        self._backend = Server("The example backend", backend, lines=1, log=log, port=options.backend_port)
+        self._servers = [self._gateway, self._backend]
+        if options.registry == "dynamodb":
+            self._servers.insert(0, self._stand_in)
+        self._restarts: list[float] = []
+
+    def start(self) -> None:
+        """Start the servers one after the other, each with the addresses of those before it."""
+        stand_in = {}
+        if self._stand_in in self._servers:
+            stand_in = dict(line.split("=", 1) for line in self._stand_in.start())
+        for_lambda = [argument for pair in stand_in.items() for argument in ("--env", "=".join(pair))]
+        lines = self._gateway.start(*for_lambda, **self._keys)
+        self._websocket, connections = (line.split()[1] for line in lines)
+        self._for_backend = {
+            **self._keys,
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections,
+            "WEBSOCKET_API_ID": "local",
+            **stand_in,
+        }
+        login = {**self._login, "WEBSOCKET_URL": self._websocket}
+        self._url = self._backend.start(**self._for_backend, **login)[0].split()[1]
+
+    def stop(self) -> None:
+        for server in reversed(self._servers):
+            server.stop()
+
+    def take_the_tour(self) -> int:
+        """Play one event through the whole path."""
+        arguments = ["--websocket", self._websocket, "--backend", self._url, "--registry", self._options.registry]
+        return call([PYTHON, "-m", "examples.tour", *arguments], **self._login)
+
+    def serve(self) -> int:
+        """Say what to use, and keep the servers running until Ctrl-C."""
+        self._say_what_to_use()
+        while True:
+            for server in self._servers:
+                if server.exit_code is not None:
+                    self._start_again(server)
+            time.sleep(0.2)
+
+    def _start_again(self, server: Server) -> None:
+        now = time.monotonic()
+        self._restarts = [*(before for before in self._restarts if before > now - 60), now]
+        if len(self._restarts) > MOST_RESTARTS:
+            raise Stop(f"{server.name} has ended {MOST_RESTARTS} times within a minute; its last lines say why")
+        print(f"{server.name} has ended with exit code {server.exit_code} and is started again", flush=True)
+        time.sleep(len(self._restarts) - 1)
+        if server is self._stand_in:
+            self.stop()
+            self.start()
+            self._say_what_to_use()
+        else:
+            server.start_again()
+
+    def _say_what_to_use(self) -> None:
+        print(
+            what_to_use(
+                url=self._url,
+                websocket=self._websocket,
+                region=REGION,
+                password=self._login["DEMO_PASSWORD"],
+                registry=self._options.registry,
+                for_backend=self._for_backend,
+            ),
+            flush=True,
+        )

@@ -63,6 +63,7 @@ def _add_serving(group: argparse._ArgumentGroup) -> None:
         metavar="BYTES",
         help="what may wait for one slow client before posts to it get 429 (default: %(default)s)",
     )
+    add("--summary", action="store_true", help="log one line a second for all posts, instead of one for each")
     add("--quiet", action="store_true", help="no log")
 
 

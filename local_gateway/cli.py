@@ -14,6 +14,7 @@ from .event_log import EventLog
 from .gateway import Gateway, Settings
 from .lambdas.background_stream import BackgroundStream
 from .management.sigv4 import Credentials
+from .post_summary import PostSummary
 from .template.api import read_api
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     is_coloured = not given.quiet and sys.stderr.isatty() and "NO_COLOR" not in os.environ
     stream = BackgroundStream(sys.stderr)
-    log = EventLog(None if given.quiet else stream, is_coloured=is_coloured)
+    kind = PostSummary if given.summary else EventLog
+    log = kind(None if given.quiet else stream, is_coloured=is_coloured)
     try:
         asyncio.run(_serve(given, log))
     except GatewayError as error:

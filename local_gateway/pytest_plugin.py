@@ -68,7 +68,11 @@ def _start(config: pytest.Config, arguments: dict[str, Any]) -> "LocalGateway":
     except ModuleNotFoundError as error:
         if error.name != "aiohttp":
             raise
-        pytest.fail("the local gateway needs aiohttp; install apigw-broadcaster[testing]", pytrace=False)
+        pytest.fail(
+            "the local gateway needs aiohttp; install this library with its extra: "
+            'pip install "path/to/the/clone[testing]"',
+            pytrace=False,
+        )
     try:
         return LocalGateway(**{"root": config.rootpath, **arguments}).start()
     except GatewayError as error:

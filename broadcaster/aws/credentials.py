@@ -98,7 +98,7 @@ class CredentialSource:
         if frozen is None or not frozen.access_key:
             raise ConfigurationError(
                 "no AWS credentials found; attach the stack's backend policy to the role that this runs as, or set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for a local gateway, any values do), or AWS_PROFILE"
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (a local gateway prints them), or AWS_PROFILE"
             )
         credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         for name, value in zip(("access key", "secret key", "session token"), credentials, strict=True):

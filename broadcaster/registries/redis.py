@@ -1,6 +1,6 @@
 """The registry of a backend of several processes or machines: a Redis server, a cluster, or what speaks like one.
 
-Needs redis-py (`pip install "apigw-broadcaster[redis]"`) and Redis 5 or newer, Valkey included. How the entries lie in
+Needs redis-py (`pip install "redis>=6.4"`) and Redis 5 or newer, Valkey included. How the entries lie in
 the server is told in `redis_keys`. Round trips and commands of each operation:
 
 | operation | round trips | commands |
@@ -314,7 +314,7 @@ def _errors() -> tuple[tuple[type[Exception], ...], type[Exception]]:
         from redis.exceptions import NoScriptError, RedisClusterException, RedisError
     except ImportError as error:
         raise ConfigurationError(
-            'a Redis registry needs redis-py, which is not installed; pip install "apigw-broadcaster[redis]"'
+            'a Redis registry needs redis-py, which is not installed; pip install "redis>=6.4"'
         ) from error
     return (RedisError, RedisClusterException, OSError), NoScriptError
 

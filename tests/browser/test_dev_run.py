@@ -25,7 +25,7 @@ def printed(checkout, registry):
     """What `dev.py run` prints once all of it is up."""
     command = [sys.executable, "dev.py", "run", "--port", "0", "--backend-port", "0", "--registry", registry]
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with checkout, subprocess.Popen(command, cwd=ROOT, **output) as process:
+    with subprocess.Popen(command, cwd=ROOT, **output) as process:
         lines = []
         for line in process.stdout:
             lines.append(line)

@@ -25,13 +25,6 @@ def dev(*arguments, root=ROOT, timeout=110, **variables):
 
 
 @pytest.fixture
-def is_set_up(checkout):
-    """Skip where dev.py would first have to install everything, which is not what is tested here."""
-    with checkout:
-        yield
-
-
-@pytest.fixture
 def clone(tmp_path):
     """What is needed of a fresh clone to see its set-up begin."""
     for name in ("dev.py", "requirements.txt", "package-lock.json"):
@@ -41,7 +34,7 @@ def clone(tmp_path):
     return tmp_path
 
 
-def test_once_plays_the_whole_path_and_shows_every_frame(is_set_up):
+def test_once_plays_the_whole_path_and_shows_every_frame(checkout):
     done = dev("run", "--once")
     assert done.returncode == 0, done.stdout + done.stderr
     frames = [line for line in done.stdout.splitlines() if line.startswith(("<", ">"))]
@@ -52,7 +45,7 @@ def test_once_plays_the_whole_path_and_shows_every_frame(is_set_up):
     assert done.stdout.splitlines()[-1] == "{'sent': 1, 'failed': 0, 'stale': 0}"
 
 
-def test_once_plays_it_with_signed_subscriptions_where_the_gateway_registers(is_set_up):
+def test_once_plays_it_with_signed_subscriptions_where_the_gateway_registers(checkout):
     done = dev("run", "--once", "--registry", "dynamodb")
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"auth": ' in done.stdout
@@ -60,7 +53,7 @@ def test_once_plays_it_with_signed_subscriptions_where_the_gateway_registers(is_
 
 
 @pytest.mark.parametrize("option", ["--port", "--backend-port"])
-def test_a_taken_port_is_one_sentence(is_set_up, option):
+def test_a_taken_port_is_one_sentence(checkout, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1])
         other = "--backend-port" if option == "--port" else "--port"
@@ -102,4 +95,41 @@ def test_an_unknown_command_names_the_known_ones():
     done = dev("frobnicate")
     assert done.returncode == 2
     assert "deploy" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+COMMANDS = ["run", "test", "check", "synth", "bootstrap", "diff", "deploy", "destroy", "bench"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_each_command_has_a_help_for_which_nothing_is_set_up(clone, command, option):
+    shutil.copytree(ROOT / "bench", clone / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    done = dev(command, option, root=clone, PATH="")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"dev.py {command}" in done.stdout
+    assert not (clone / ".venv").exists()
+
+
+def test_the_help_names_every_command():
+    said = dev("--help").stdout
+    for command in COMMANDS:
+        assert f"python3 dev.py {command} " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "the following arguments are required: command"),
+        (["run", "fast"], "run does not know fast"),
+        (["run", "--simulate", "fast"], "argument --simulate: invalid float value: 'fast'"),
+        (["run", "--port", "http"], "argument --port: invalid int value: 'http'"),
+        (["run", "--registry", "redis"], "argument --registry: invalid choice: 'redis'"),
+        (["deploy", "--profile"], "argument --profile: expected one argument"),
+    ],
+)
+def test_wrong_arguments_are_told_at_once(arguments, sentence):
+    done = dev(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -161,4 +161,4 @@ def test_without_aiohttp_it_names_the_extra_to_install(run_tests, tmp_path):
     (tmp_path / "aiohttp.py").write_text("raise ModuleNotFoundError('No module named aiohttp', name='aiohttp')")
     code, said = run_tests(ECHO + "@pytest.mark.local_gateway(handler=echo)\ndef test_it(local_gateway): pass\n")
     assert code == 1
-    assert "the local gateway needs aiohttp; install apigw-broadcaster[testing]" in said
+    assert "the local gateway needs aiohttp; install this library with its extra" in said

@@ -138,7 +138,7 @@ except ConfigurationError as error:
 @pytest.mark.parametrize(
     ("name", "url", "command"),
     [
-        ("redis", "redis://host", 'pip install "apigw-broadcaster[redis]"'),
+        ("redis", "redis://host", 'pip install "redis>=6.4"'),
     ],
 )
 def test_a_missing_package_is_an_error_that_names_the_command(name, url, command):
