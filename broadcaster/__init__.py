@@ -20,8 +20,10 @@ from .default import (
     flush,
     get_connection,
     init_broadcaster,
+    position,
     publish,
     publisher_stats,
+    read_history,
     register_connection,
     send_to_connection,
     unregister_connection,
@@ -36,6 +38,7 @@ from .errors import (
     RegistryError,
     UnavailableError,
 )
+from .history import Position
 from .registries import Registry
 from .registries.memory import MemoryRegistry
 from .replies import ConnectionInfo
@@ -53,6 +56,7 @@ __all__ = [
     "InvalidArgumentError",
     "MemoryRegistry",
     "MessageError",
+    "Position",
     "PublisherStats",
     "RefusedError",
     "Registry",
@@ -66,8 +70,10 @@ __all__ = [
     "flush",
     "get_connection",
     "init_broadcaster",
+    "position",
     "publish",
     "publisher_stats",
+    "read_history",
     "register_connection",
     "send_to_connection",
     "unregister_connection",

@@ -1,10 +1,11 @@
 """The guide's functions: thin names over one default `Broadcaster`, which is the only global state of this package."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from .errors import ConfigurationError
 from .face import takes_the_arguments_of
 from .forks import make_lock, remake_in_child
+from .history import Position
 from .registries.default_list import default_list, warn_if_dropped
 from .replies import ConnectionInfo
 from .results import BroadcastResult, PublisherStats
@@ -85,6 +86,28 @@ def flush(timeout: float = 5.0) -> bool:
 def publisher_stats() -> PublisherStats:
     """Return what became of the events that were published; see `Broadcaster.publisher_stats`."""
     return _current().publisher_stats()
+
+
+def read_history(
+    channel: str,
+    *,
+    since: Mapping[str, object] | Position | None = None,
+    rewind: int | str | None = None,
+    limit: int = 1_000,
+) -> dict[str, object]:
+    """Return what was sent on a channel with history: `{"epoch", "seq", "recovered", "messages", "more"}`.
+
+    Checks no rights. See `Broadcaster.read_history`.
+    """
+    return _current().read_history(channel, since=since, rewind=rewind, limit=limit)
+
+
+def position(channel: str) -> Position:
+    """Return (epoch, seq) of the newest message of a channel with history, to put beside a snapshot of the state.
+
+    See `Broadcaster.position`.
+    """
+    return _current().position(channel)
 
 
 def send_to_connection(connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Mapping
 
 from .channels import MAX_CHANNELS, check_channel
 from .connections import check_connection_id
-from .errors import BroadcasterError, ClosedError
+from .errors import BroadcasterError, ClosedError, InvalidArgumentError
 from .forks import make_lock
+from .history import Position
 from .listeners import Listeners
 from .log import DEBUG, INFO, WARNING, listening, logger
-from .messages import MessageEncoder
+from .messages import POSITION_BYTES, MessageEncoder, id_of
 from .registries import Registry
 from .results import BroadcastResult, PublisherStats
 
@@ -17,6 +18,7 @@ TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import Any, ParamSpec, TypeVar
 
+    from .history.choose import History
     from .publishing.publisher import Publisher
 
     P = ParamSpec("P")
@@ -68,6 +70,8 @@ class Face:
         max_age: float | None = None,
         strict: bool = False,
         encoder: "Callable[[Any], Any] | None" = None,
+        history: Mapping[str, int] | None = None,
+        history_ttl: float = 3_600,
     ) -> None:
         # Here and not above: `import broadcaster` is to cost little also where nothing is ever sent.
         from .endpoint import resolve_endpoint, scope_of
@@ -94,6 +98,7 @@ class Face:
         )
         self._secret = SubscriptionSecret(secret)
         self._messages = MessageEncoder(encoder)
+        self._history = _make_history(history, history_ttl, self._registry)
         self._publishing = check_publishing(window=window, queue=queue, max_age=max_age, strict=strict, timeout=timeout)
         self._publisher: Publisher | None = None
         self._publisher_lock = make_lock()
@@ -121,6 +126,31 @@ class Face:
 
     def _read_listeners(self, channel: str) -> Listeners:
         return Listeners(self._registry.pages(channel))
+
+    def _encode(self, channel: str, event: str, data: object) -> bytes:
+        has_history = self._history is not None and self._history.has(channel)
+        return self._messages.message(channel, event, data, room=POSITION_BYTES if has_history else 0)
+
+    def _append(self, channel: str, body: bytes) -> bytes:
+        """Store a message if its channel has a history; return it as it is sent, then with its number."""
+        if self._history is None or not self._history.has(channel):
+            return body
+        from .history.recovery import numbered
+
+        position = self._history.append(channel, body, token=id_of(body))
+        return body if position is None else numbered(body, position)
+
+    def _read_history(self, channel: str, since: object, rewind: int | str | None, limit: int) -> dict[str, object]:
+        return self._with_history().read(channel, since=since, rewind=rewind, limit=limit)
+
+    def _position(self, channel: str) -> Position:
+        return self._with_history().position(channel)
+
+    def _with_history(self) -> "History":
+        self._check_open()
+        if self._history is None:
+            raise InvalidArgumentError("no channel has a history; name those that are to have one in history={…}")
+        return self._history
 
     def _remove_stale(self, connection_ids: list[str]) -> None:
         """Remove connections that are gone, for about a second; the next broadcast finds again who is left.
@@ -193,6 +223,7 @@ class Face:
                         sender=self._sender,
                         pages=self._registry.pages,
                         remove_stale=self._remove_stale,
+                        history=self._history,
                         settings=self._publishing,
                     )
                     self._publisher.is_closed = self._is_closed
@@ -207,6 +238,14 @@ class Face:
         self._sender.close()
         if self._owns_registry:
             self._registry.close()
+
+
+def _make_history(keep: "Mapping[str, int] | None", lifetime: float, registry: Registry) -> "History | None":
+    if keep is None:
+        return None
+    from .history.choose import History
+
+    return History(keep, lifetime, registry)
 
 
 def log_result(channel: str, event: str, result: BroadcastResult, *, stopped: bool = False) -> None:

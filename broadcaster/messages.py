@@ -20,6 +20,10 @@ MAX_MESSAGE_BYTES = 131_072
 
 MAX_EVENT_LENGTH = 200
 
+# What `epoch` and `seq` add to a message at most.
+POSITION_BYTES = 64
+
+_ID_LENGTH = 21
 _MOST_KEPT = 1_000  # names that were found right
 
 # Events that the client library makes itself, by the convention of Pusher; nobody can broadcast them.
@@ -63,8 +67,11 @@ class MessageEncoder:
         # Half a surrogate pair: UTF-8 has no place for it, JSON's escapes do, and Python's look the same.
         return text.encode("utf-8", "backslashreplace")
 
-    def message(self, channel: str, event: str, data: object) -> bytes:
+    def message(self, channel: str, event: str, data: object, *, room: int = 0) -> bytes:
         """Return the message of one event: `{"channel":…,"event":…,"data":…,"id":…}`, at most 131,072 bytes.
+
+        Args:
+            room: bytes to leave for what is added to it.
 
         Raises:
             InvalidArgumentError: the channel or the event is no name.
@@ -72,12 +79,13 @@ class MessageEncoder:
         """
         check_channel(channel)
         body = envelope(channel, [self.event(event, data)])
-        if len(body) > MAX_MESSAGE_BYTES:
-            raise MessageError(
-                f"the message of event {event!r} is {len(body):,} bytes and API Gateway carries at most "
-                f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
-            )
+        check_size(event, len(body) + room)
         return body
+
+
+def id_of(event: bytes) -> str:
+    """Return the id of an event that `MessageEncoder.event` wrote, or of a message of that one alone."""
+    return event.rstrip(b"}")[-_ID_LENGTH - 1 : -1].decode()
 
 
 def envelope(channel: str, events: "Sequence[bytes]") -> bytes:
@@ -89,6 +97,19 @@ def envelope(channel: str, events: "Sequence[bytes]") -> bytes:
     if len(events) == 1:
         return b"%b%b}" % (start, events[0])
     return b'%b"events":[{%b}]}' % (start, b"},{".join(events))
+
+
+def check_size(event: str, size: int) -> None:
+    """Check that API Gateway carries a message of so many bytes.
+
+    Raises:
+        MessageError: it does not.
+    """
+    if size > MAX_MESSAGE_BYTES:
+        raise MessageError(
+            f"the message of event {event!r} is {size:,} bytes and API Gateway carries at most "
+            f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
+        )
 
 
 def check_event(event: object) -> str:

@@ -1,10 +1,11 @@
 """The synchronous face: one object that knows the endpoint, the registry and the sender."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from .connections import check_connection_id
 from .face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_single
+from .history import Position
 from .log import logger
 from .replies import ConnectionInfo, is_there, read_info
 from .results import BroadcastResult
@@ -40,6 +41,9 @@ class Broadcaster(Face):
         queue: of `publish`: events that wait at most, 10,000 by default, and 32 MB of them.
         max_age: of `publish`: seconds after which an event that was not sent is dropped, 30 by default.
         strict: of `publish`: whether what is wrong with an event is raised; for tests and development.
+        history: events that are kept by channel, or by prefix: `{"admin": 200, "run-*": 500}`; where the registry is.
+            Their messages carry `epoch` and `seq`, and `read_history` returns them. None by default.
+        history_ttl: seconds that they are kept, at most 7 days.
         encoder: gets what JSON does not know and returns what to write instead, as the `default` of `json.dumps`.
 
     Raises:
@@ -109,7 +113,7 @@ class Broadcaster(Face):
         """
         self._check_open()
         self._warn_in_event_loop()
-        body = self._messages.message(channel, event, data)
+        body = self._append(channel, self._encode(channel, event, data))
         listeners = self._read_listeners(channel)
         if listeners.is_empty:  # the usual case
             return self._conclude(channel, event, listeners, BroadcastResult())
@@ -124,6 +128,45 @@ class Broadcaster(Face):
     def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
         return self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
+
+    def read_history(
+        self,
+        channel: str,
+        *,
+        since: Mapping[str, object] | Position | None = None,
+        rewind: int | str | None = None,
+        limit: int = 1_000,
+    ) -> dict[str, object]:
+        """Return what was sent on a channel with history: `{"epoch", "seq", "recovered", "messages", "more"}`.
+
+        JSON as it is, for the answer of an endpoint. Checks no rights: decide before who may read what. `messages` are
+        the messages as they were sent, oldest first, each with `epoch` and `seq`. `recovered` is True only if they are
+        everything after `since`; else the state is to be fetched afresh. Where there is `more`, ask again with the
+        `epoch` and `seq` of this answer. History is a cache, not a store.
+
+        Args:
+            since: the position of who asks, `{"epoch": "…", "seq": 12}`, as it came from a client.
+            rewind: without `since`: so many of the newest events, or a time such as "5m".
+            limit: messages at most.
+
+        Raises:
+            InvalidArgumentError: the channel has no history, or an argument is malformed.
+            RegistryError: the store could not be read.
+            ClosedError: this broadcaster was closed.
+        """
+        return self._read_history(channel, since, rewind, limit)
+
+    def position(self, channel: str) -> Position:
+        """Return (epoch, seq) of the newest message of a channel with history, to put beside a snapshot of the state.
+
+        Read it before the state: a client that subscribes with `since` at this position then misses nothing.
+
+        Raises:
+            InvalidArgumentError: the channel has no history.
+            RegistryError: the store could not be read.
+            ClosedError: this broadcaster was closed.
+        """
+        return self._position(channel)
 
     def send_to_connection(self, connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to one connection, registered or not, and return what became of it.

@@ -47,6 +47,7 @@ from ..errors import (
     RegistryError,
     UnavailableError,
 )
+from ..history import Position
 from ..registries import Registry
 from ..registries.memory import MemoryRegistry
 from ..replies import ConnectionInfo
@@ -61,8 +62,10 @@ from .default import (
     flush,
     get_connection,
     init_broadcaster,
+    position,
     publish,
     publisher_stats,
+    read_history,
     register_connection,
     send_to_connection,
     unregister_connection,
@@ -79,6 +82,7 @@ __all__ = [
     "InvalidArgumentError",
     "MemoryRegistry",
     "MessageError",
+    "Position",
     "PublisherStats",
     "RefusedError",
     "Registry",
@@ -92,8 +96,10 @@ __all__ = [
     "flush",
     "get_connection",
     "init_broadcaster",
+    "position",
     "publish",
     "publisher_stats",
+    "read_history",
     "register_connection",
     "send_to_connection",
     "unregister_connection",

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -12,6 +12,7 @@ from ..connections import check_connection_id
 from ..errors import ClosedError
 from ..face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_result, log_single
 from ..forks import make_lock, remake_in_child
+from ..history import Position
 from ..listeners import Listeners
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
@@ -73,11 +74,11 @@ class AsyncBroadcaster(Face):
                 tells what had been sent by then, as do a note on it and the line in the log; see the module.
         """
         self._check_open()
-        body = self._messages.message(channel, event, data)
+        body = self._encode(channel, event, data)
         job: Job | None = None
         result = BroadcastResult()
         try:
-            listeners, pages = await self._threads.call(self._begin_reading, channel)
+            body, listeners, pages = await self._threads.call(self._begin_broadcast, channel, body)
             if pages is not None:
                 job = Job("POST", pages, body, on_stale=self._remove_stale)
                 await self._carry(job)
@@ -90,6 +91,29 @@ class AsyncBroadcaster(Face):
     async def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
         return await self.broadcast(ADMIN_CHANNEL, ADMIN_EVENT, data)
+
+    async def read_history(
+        self,
+        channel: str,
+        *,
+        since: Mapping[str, object] | Position | None = None,
+        rewind: int | str | None = None,
+        limit: int = 1_000,
+    ) -> dict[str, object]:
+        """Return what was sent on a channel with history: `{"epoch", "seq", "recovered", "messages", "more"}`.
+
+        See `Broadcaster.read_history`.
+        """
+        self._check_open()
+        return await self._threads.call(self._read_history, channel, since, rewind, limit)
+
+    async def position(self, channel: str) -> Position:
+        """Return (epoch, seq) of the newest message of a channel with history, to put beside a snapshot of the state.
+
+        See `Broadcaster.position`.
+        """
+        self._check_open()
+        return await self._threads.call(self._position, channel)
 
     async def send_to_connection(self, connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:
         """Send one event to one connection, registered or not, and return what became of it.
@@ -183,10 +207,11 @@ class AsyncBroadcaster(Face):
     async def _itself(self) -> "AsyncBroadcaster":
         return self
 
-    def _begin_reading(self, channel: str) -> tuple[Listeners, Pages | None]:
-        """Read the first page of the registry, and get ready to send if there is anybody; blocks."""
+    def _begin_broadcast(self, channel: str, body: bytes) -> tuple[bytes, Listeners, Pages | None]:
+        """Store the message where its channel has a history, then read the first page of the registry; blocks."""
+        body = self._append(channel, body)
         listeners = self._read_listeners(channel)
-        return listeners, None if listeners.is_empty else self._carrier.prepare(listeners)
+        return body, listeners, None if listeners.is_empty else self._carrier.prepare(listeners)
 
     async def _request(self, method: str, connection_id: str) -> Reply:
         self._check_open()

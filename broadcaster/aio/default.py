@@ -1,10 +1,11 @@
 """The guide's functions for asyncio: thin names over one default `AsyncBroadcaster`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ..errors import ConfigurationError
 from ..face import takes_the_arguments_of
 from ..forks import make_lock, remake_in_child
+from ..history import Position
 from ..registries.default_list import default_list, warn_if_dropped
 from ..replies import ConnectionInfo
 from ..results import BroadcastResult, PublisherStats
@@ -85,6 +86,28 @@ async def flush(timeout: float = 5.0) -> bool:  # noqa: ASYNC109
 def publisher_stats() -> PublisherStats:
     """Return what became of the events that were published; see `AsyncBroadcaster.publisher_stats`."""
     return _current().publisher_stats()
+
+
+async def read_history(
+    channel: str,
+    *,
+    since: Mapping[str, object] | Position | None = None,
+    rewind: int | str | None = None,
+    limit: int = 1_000,
+) -> dict[str, object]:
+    """Return what was sent on a channel with history: `{"epoch", "seq", "recovered", "messages", "more"}`.
+
+    Checks no rights. See `AsyncBroadcaster.read_history`.
+    """
+    return await _current().read_history(channel, since=since, rewind=rewind, limit=limit)
+
+
+async def position(channel: str) -> Position:
+    """Return (epoch, seq) of the newest message of a channel with history, to put beside a snapshot of the state.
+
+    See `AsyncBroadcaster.position`.
+    """
+    return await _current().position(channel)
 
 
 async def send_to_connection(connection_id: str, channel: str, event: str, data: object) -> BroadcastResult:

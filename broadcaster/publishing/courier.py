@@ -4,14 +4,23 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
 
-from ..messages import envelope
+from ..history.recovery import numbered
+from ..messages import envelope, id_of
 from ..results import Failure
 from ..sending.background.carriers import Carrier, Job
 from .lanes import Batch, Flight, Lanes
-from .ledger import CLOSED
+from .ledger import CLOSED, EXPIRED, Event
 from .mailbox import Mailbox
 from .outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..history import Position
+    from ..history.choose import History
 
 # For so long it is remembered that nobody listens to a channel: a new viewer's first event comes at most this and a
 # window later.
@@ -27,6 +36,7 @@ class Courier:
     Args:
         pages: yields who listens to a channel; may block and raise.
         remove_stale: forgets connections that are gone; may block.
+        history: numbers and keeps the messages of the channels that have one; may block and raise.
         carrier: carries the posts; used and closed here alone.
         window: of a channel; without one its events never share a message.
         max_age: seconds after which what was not sent is dropped.
@@ -39,6 +49,7 @@ class Courier:
         *,
         pages: Callable[[str], Iterator[list[str]]],
         remove_stale: Callable[[list[str]], None],
+        history: "History | None",
         carrier: Carrier,
         window: Callable[[str], float],
         max_age: float,
@@ -47,8 +58,10 @@ class Courier:
         self._mailbox = mailbox
         self._pages = pages
         self._remove_stale = remove_stale
+        self._history = history
         self._carrier = carrier
         self._window = window
+        self._max_age = max_age
         self._clock = clock
         self._lanes = Lanes(self._done_batch, max_age=max_age, random=_random)
         self._done: list[Batch] = []
@@ -56,6 +69,7 @@ class Courier:
         self._landed: deque[tuple[Flight, Job]] = deque()
         self._jobs: set[Job] = set()
         self._unwatched: dict[str, float] = {}
+        self._stuck: dict[str, _Numbered] = {}
         ledger = mailbox.ledger
         self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
         self._outage = Outage("API Gateway", lambda: sum(ledger.dropped.values()), _random)
@@ -72,6 +86,8 @@ class Courier:
                 backlog.expire(now)
                 due = backlog.due(now) if is_open else []
                 wake_at = backlog.next_expiry()
+            self._expire_stuck(now)
+            due += [channel for channel in self._stuck if is_open and channel not in due]
             for channel in due:
                 if self._registry_outage.until <= now:  # or each would wait for the registry
                     self._send(channel)
@@ -101,6 +117,7 @@ class Courier:
         """
         self._settle(self._clock())
         self._lanes.drop_all(CLOSED)
+        self._expire_stuck(inf, CLOSED)
         if self._is_stopped:
             with self._mailbox.open() as backlog:
                 backlog.drop_all(CLOSED)
@@ -114,6 +131,9 @@ class Courier:
 
     def _send(self, channel: str) -> None:
         now = self._clock()
+        if self._history is not None and self._history.has(channel):
+            self._send_with_history(channel, self._history, now)
+            return
         if self._unwatched.get(channel, now) > now:
             self._discard(channel, now)
             return
@@ -137,6 +157,47 @@ class Courier:
             flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids)
             if flight is not None:
                 self._begin(flight)
+
+    def _send_with_history(self, channel: str, history: "History", now: float) -> None:
+        """Number and store each message, then read who listens, then post it.
+
+        In this order, and without remembering that nobody listens: who subscribes and then reads the history finds a
+        message there or is posted it. One that could not be stored, or may have been, is tried again as it is: with
+        other events in it, what is posted under its number would not be what is stored under it.
+        """
+        while True:
+            message = self._stuck.get(channel)
+            if message is None:
+                with self._mailbox.open() as backlog:
+                    events = backlog.take(channel, now)
+                if not events:
+                    return
+                message = self._stuck[channel] = _Numbered(channel, events)
+            try:
+                if message.position is None:
+                    message.position = history.append(
+                        channel, message.body, events=len(message.events), token=id_of(message.events[0].body)
+                    )
+                connection_ids = [each for page in self._pages(channel) for each in page]
+            except Exception as error:  # as for other channels
+                self._registry_outage.begin(error, now)
+                return
+            del self._stuck[channel]
+            self._registry_outage.end(now)
+            if not connection_ids:
+                with self._mailbox.open():
+                    self._mailbox.ledger.end_unwatched(message.events)
+                continue
+            body = message.body if message.position is None else numbered(message.body, message.position)
+            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids)
+            if flight is not None:
+                self._begin(flight)
+
+    def _expire_stuck(self, now: float, reason: str = EXPIRED) -> None:
+        """Drop messages that could not be stored for too long. One that was stored after all, clients find there."""
+        for channel in [each for each, message in self._stuck.items() if message.events[0].at < now - self._max_age]:
+            with self._mailbox.open():
+                self._mailbox.ledger.end(self._stuck.pop(channel).events, reason)
 
     def _discard(self, channel: str, now: float) -> None:
         with self._mailbox.open() as backlog:
@@ -204,6 +265,17 @@ class Courier:
                 for batch in done:
                     self._mailbox.ledger.end(batch.events, batch.missed)
         self._mailbox.tell_waiters()
+
+
+class _Numbered:
+    """A message of a channel with history, on its way into the store."""
+
+    __slots__ = ("body", "events", "position")
+
+    def __init__(self, channel: str, events: "Sequence[Event]") -> None:
+        self.events = events
+        self.body = envelope(channel, [event.body for event in events])
+        self.position: Position | None = None
 
 
 def _random() -> float:

@@ -8,12 +8,13 @@ import weakref
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 from threading import Event as Signal
+from typing import TYPE_CHECKING
 
 from ..channels import check_channel
-from ..errors import ClosedError, InvalidArgumentError, MessageError
+from ..errors import ClosedError, InvalidArgumentError
 from ..forks import notice_fork, remake_in_child
 from ..log import logger
-from ..messages import MAX_MESSAGE_BYTES, MessageEncoder
+from ..messages import POSITION_BYTES, MessageEncoder, check_size
 from ..results import PublisherStats
 from ..sending.background.carriers import make_carrier
 from ..sending.background.threads import Threads
@@ -24,7 +25,11 @@ from .ledger import CLOSED, INVALID, Ledger
 from .mailbox import Mailbox
 from .settings import MOST_BYTES, PublishingSettings
 
-_ENVELOPE = len('{"channel":"",}')
+if TYPE_CHECKING:
+    from ..history.choose import History
+
+_ENVELOPE = len('{"channel":"",}') + POSITION_BYTES
+_SURELY_SMALL = 100_000  # bytes
 _EXIT_SECONDS = 2.0  # for all publishers of a process together
 _START_PAUSE = 1.0  # seconds after which a thread that could not be started is tried again
 _MOST_SITES = 1_000
@@ -39,6 +44,7 @@ class Publisher:
     Args:
         pages: yields who listens to a channel; may block.
         remove_stale: forgets connections that are gone; may block.
+        history: numbers and keeps the messages of the channels that have one; may block.
 
     Attributes:
         is_closed: whether events are refused.
@@ -51,6 +57,7 @@ class Publisher:
         sender: Sender,
         pages: Callable[[str], Iterator[list[str]]],
         remove_stale: Callable[[list[str]], None],
+        history: "History | None",
         settings: PublishingSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,6 +65,7 @@ class Publisher:
         self._sender = sender
         self._pages = pages
         self._remove_stale = remove_stale
+        self._history = history
         self._settings = settings
         self._clock = clock
         # A process of Lambda is frozen between events: a thread that sends later would do so days later, or never.
@@ -95,12 +103,8 @@ class Publisher:
             if latest is not None and not isinstance(latest, str):
                 raise InvalidArgumentError(f"latest is a key, which is text, not {type(latest).__name__}")
             body = self._messages.event(event, data)
-            size = len(body) + len(channel) + _ENVELOPE
-            if size > MAX_MESSAGE_BYTES:
-                raise MessageError(
-                    f"the message of event {event!r} is {size:,} bytes and API Gateway carries at most "
-                    f"{MAX_MESSAGE_BYTES:,}; send less, or a link to the rest"
-                )
+            if len(body) > _SURELY_SMALL:
+                check_size(event, len(body) + len(channel) + _ENVELOPE)
         except Exception as error:  # a user's own classes may raise anything while they are encoded
             if self._settings.strict:
                 raise
@@ -160,6 +164,7 @@ class Publisher:
                 self._mailbox,
                 pages=self._pages,
                 remove_stale=self._remove_stale,
+                history=self._history,
                 carrier=make_carrier(self._sender, Threads()),
                 window=self._settings.window,
                 max_age=self._settings.max_age,
