@@ -10,7 +10,7 @@ _PATHS = frozenset((".", ".."))
 
 
 class Listeners:
-    """The pages of a registry, of which the first is read at once, so that a registry that is away ends it all.
+    """Reads the pages of a registry; the first at once, so that nothing is sent if the registry cannot be reached.
 
     When a later page cannot be read, for whatever reason, the pages end there: whoever was read before is still sent
     to, for leaving them out would lose the event for them too. The error is kept for whoever is told the result.

@@ -46,7 +46,7 @@ class Registry(Protocol):
         """
 
     def remove(self, connection_ids: Collection[str]) -> None:
-        """Forget these connections with all their channels; unknown ones are passed over.
+        """Forget these connections with all their channels; unknown ones are ignored.
 
         When this raises, a part may have been forgotten; calling it again is safe.
         """

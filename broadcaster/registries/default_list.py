@@ -1,4 +1,4 @@
-"""The one list in memory of a process, which its synchronous and its asyncio default broadcasters share.
+"""The list in memory of a process, which its synchronous and its asyncio default broadcasters share.
 
 Whoever registers with one and broadcasts with the other would else reach nobody, and nothing would say why.
 """

@@ -65,7 +65,7 @@ class MemoryRegistry:
         self._change(self._add, connection_id, channels, lifetime)
 
     def remove(self, connection_ids: Collection[str]) -> None:
-        """Forget these connections with all their channels; unknown ones are passed over."""
+        """Forget these connections with all their channels; unknown ones are ignored."""
         self._change(self._remove, connection_ids)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
@@ -145,7 +145,7 @@ class MemoryRegistry:
 
     def _drop_oldest_expired(self, now: float) -> None:
         # Lifetimes are nearly always the same, so the front of the dictionary is what expires next. One that is not at
-        # the front stays a little longer, and `pages` passes over it.
+        # the front stays a little longer, and `pages` leaves it out.
         while self._expires:
             oldest = next(iter(self._expires))
             if self._expires[oldest] > now:

@@ -143,7 +143,7 @@ class RedisRegistry:
         self._run(what, commands)
 
     def remove(self, connection_ids: Collection[str]) -> None:
-        """Forget these connections with all their channels; unknown ones are passed over.
+        """Forget these connections with all their channels; unknown ones are ignored.
 
         Three round trips for each 1,000 of them.
         """
