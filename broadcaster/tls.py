@@ -10,8 +10,8 @@ from .errors import ConfigurationError
 def make_context(verify: bool | str) -> ssl.SSLContext:
     """Return a client's context: TLS 1.2 or newer, certificate and host name checked against the trusted authorities.
 
-    The authorities are those of the file or folder `verify`, of AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE as in boto3, or
-    else the system's.
+    The authorities are those of the file or folder `verify`, of AWS_CA_BUNDLE, of `ca_bundle` in AWS's configuration
+    file or of REQUESTS_CA_BUNDLE, as in boto3, or else the system's.
 
     Raises:
         ConfigurationError: the CA bundle cannot be read.
@@ -27,7 +27,7 @@ def make_context(verify: bool | str) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
         return context
     bundle = verify if isinstance(verify, str) else None
-    bundle = bundle or os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+    bundle = bundle or os.environ.get("AWS_CA_BUNDLE") or _configured_bundle() or os.environ.get("REQUESTS_CA_BUNDLE")
     try:
         if bundle is None:
             _load_system_authorities(context)
@@ -49,6 +49,23 @@ class _Socket(ssl.SSLSocket):
         except OSError as error:
             self.close()
             raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer") from error
+
+
+def _configured_bundle() -> str | None:
+    """Return `ca_bundle` of the profile in force; botocore knows which, and is asked only where a file has one."""
+    path = os.environ.get("AWS_CONFIG_FILE") or os.path.expanduser("~/.aws/config")  # noqa: PTH111
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            if b"ca_bundle" not in file.read():
+                return None
+        import botocore.session
+    except (OSError, ImportError):
+        return None
+    try:
+        found: str | None = botocore.session.Session().get_config_variable("ca_bundle")
+    except Exception as error:  # a profile that is not there, a file that cannot be parsed
+        raise ConfigurationError(f"the AWS configuration {path!r} cannot be read: {error}") from error
+    return found
 
 
 def _load_system_authorities(context: ssl.SSLContext) -> None:

@@ -197,9 +197,12 @@ class _Run:
         try:
             while not fan_out.is_done:
                 now = time.monotonic()
-                self._take_outcomes(0.0)  # before the clock is believed: this process may have been stopped for long
-                if fan_out.is_done:
-                    break
+                if now >= fan_out.deadline:
+                    # Answers before the clock: they may lie in the sockets if this process was stopped for a while.
+                    while not fan_out.is_done and (left := now + _LONGEST_WAIT - time.monotonic()) > 0:
+                        self._take_outcomes(left)
+                    if fan_out.is_done:
+                        break
                 if now >= fan_out.deadline or (stop is not None and stop()):
                     fan_out.give_up(now, self._abandoned())
                     break

@@ -73,6 +73,6 @@ def explain_refusal(status: int, error: str, url: str) -> str:
 def explain_unreachable(url: str, reason: str) -> str:
     """Return the text of a `RefusedError`: what cannot be reached, why, and what to check."""
     host = url.partition("://")[2]
-    is_local = host.startswith(("localhost", "127.", "[::1]"))
+    is_local = host.startswith(("localhost", "127.", "[::1]")) and "certificate" not in reason.lower()
     hint = "; is the local gateway running there? `python -m local_gateway` starts one" if is_local else ""
     return f"{url} cannot be reached: {reason}{hint}"

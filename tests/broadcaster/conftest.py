@@ -41,7 +41,7 @@ class HostileServer:
         self.most_at_once = 0
         self.body = b""
         self.headers = b""
-        self._at_once = 0
+        self.at_once = 0
         self._tls = tls
         self._tasks = set()
         self._stopping = threading.Event()
@@ -130,14 +130,14 @@ class HostileServer:
             connection_id = target.rpartition("/")[2].replace("%3D", "=")
             self.attempts[connection_id] += 1
             self.requests.append((method, connection_id, headers, body))
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
             try:
                 if self.answer_after:
                     await asyncio.sleep(self.answer_after)
                 deed = self.script(connection_id, self.attempts[connection_id])
             finally:
-                self._at_once -= 1
+                self.at_once -= 1
             if not await self._act(deed, writer):
                 return
 

@@ -74,7 +74,8 @@ def locks_of(root):
             continue
         seen.add(id(thing))
         if isinstance(thing, LOCKS):
-            found[path] = thing
+            if not getattr(thing, "locked", bool)():  # one that is held all the time is a signal, and guards nothing
+                found[path] = thing
         elif isinstance(thing, dict):
             left += [(value, f"{path}.{key}") for key, value in thing.items()]
         elif isinstance(thing, list | tuple | set | threading.Condition | types.MethodType):

@@ -282,3 +282,11 @@ def test_the_bytes_of_an_exchange_need_no_heavy_module():
     code = "import sys, broadcaster.http1, broadcaster.signing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"ssl", "email", "urllib.parse", "typing", "json", "logging", "asyncio", "boto3", "socket"} & set(loaded)
+
+
+@pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1;" + b"e" * 4000 + b"\r\nx\r\n"])
+def test_chunks_that_never_end_are_refused_before_they_are_many(chunk):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert AnswerReader().feed(head + chunk * 10) is None
+    with pytest.raises(ProtocolError, match="chunk size has more than"):
+        AnswerReader().feed(head + chunk * 30_000)

@@ -1,3 +1,5 @@
+import asyncio
+import inspect
 import json
 import logging
 from datetime import UTC, datetime
@@ -5,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 import broadcaster
+import broadcaster.aio
 from broadcaster import (
     Broadcaster,
     ClosedError,
@@ -300,3 +303,41 @@ def test_one_line_is_logged_for_a_broadcast_and_no_payload_in_it(caster, server,
 def test_all_public_names_are_exported_and_documented():
     for name in broadcaster.__all__:
         assert getattr(broadcaster, name).__doc__
+
+
+def test_a_synchronous_broadcast_in_an_event_loop_is_warned_of_once(caster, caplog):
+    async def broadcast_twice():
+        caster.broadcast("admin", "event", {})
+        caster.broadcast("admin", "event", {})
+
+    caster.broadcast("admin", "event", {})
+    assert "event loop" not in caplog.text
+    asyncio.run(broadcast_twice())
+    [warning] = [line for line in caplog.messages if "event loop" in line]
+    assert "use broadcaster.aio there" in warning
+
+
+def test_a_broadcast_in_which_some_failed_is_a_warning_with_the_first_reason(caster, server, caplog):
+    server.script = lambda connection_id, attempt: "413"
+    caster.register_connection("L0SM9cOFvHcCIhw=")
+    caster.broadcast("logs", "log", {})
+    caster.send_to_connection("L0SM9cOFvHcCIhw=", "logs", "log", {})
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [
+        "log on logs: 0 sent, 1 failed, 0 stale; the first: HTTP 413: PayloadTooLargeException",
+        "log on logs to L0SM9cOFvHcCIhw=: failed: HTTP 413: PayloadTooLargeException",
+    ]
+
+
+def test_after_close_broadcaster_it_is_said_that_it_was_closed_or_never_made():
+    broadcaster.init_broadcaster("abc123xyz", region="us-east-1")
+    broadcaster.close_broadcaster()
+    with pytest.raises(ConfigurationError, match="or close_broadcaster was since"):
+        broadcaster.broadcast_admin_event({})
+
+
+@pytest.mark.parametrize("function", [broadcaster.init_broadcaster, broadcaster.aio.init_broadcaster])
+def test_the_settings_are_shown_where_they_are_taken(function):
+    assert list(inspect.signature(function).parameters) == list(inspect.signature(Broadcaster).parameters)
+    with pytest.raises(TypeError, match="regoin"):
+        function("abc123xyz", regoin="us-east-1")

@@ -22,7 +22,8 @@ from ..fan_out import OnOutcome
 from ..pace import Pace
 from ..sender import Reply, Settings, to_reply
 from .addresses import Addresses
-from .links import MOST_IDLE_SECONDS, describe
+from .kept import KeptReactors
+from .links import describe
 from .reactor import Reactor
 from .signatures import Signatures, TaskSigner
 from .task import Task
@@ -30,9 +31,6 @@ from .task import Task
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
-
-# Loops kept for the next broadcast; more threads at once make theirs anew.
-_MOST_KEPT = 32
 
 
 def _forget(connection_ids: list[str]) -> None:
@@ -70,7 +68,7 @@ class Engine:
     def _begin(self) -> None:
         """Begin without any connection: at first, and in a forked child."""
         self._lock = make_lock()
-        self._kept: list[Reactor] = []
+        self._kept = KeptReactors(self._monotonic)
         self._pace = Pace(self._settings.rate)
         self._addresses = Addresses(self._endpoint.host, self._endpoint.port)
 
@@ -97,11 +95,8 @@ class Engine:
 
     def close(self) -> None:
         """See `Sender.close`."""
-        with self._lock:
-            self._closed = True
-            kept, self._kept = self._kept, []
-        for reactor in kept:
-            reactor.close()
+        self._closed = True
+        self._kept.close()
 
     def prepare(self) -> None:
         """Do beforehand what would hold up a loop that carries several broadcasts: find credentials, set up TLS.
@@ -169,14 +164,13 @@ class Engine:
             # Ctrl-C, say, at any point: nobody knows what its sockets were about to do.
             reactor.close()
             raise
-        self._give_back(reactor)
+        self._kept.put(reactor)
         if task.error is not None:
             raise task.error
 
     def _borrow(self) -> Reactor:
         """Return a loop that is kept, or a new one."""
-        with self._lock:
-            reactor = self._kept.pop() if self._kept else None
+        reactor = self._kept.take()
         if reactor is None:
             try:
                 return self.reactor()
@@ -188,20 +182,6 @@ class Engine:
             reactor.close()
             raise
         return reactor
-
-    def _give_back(self, reactor: Reactor) -> None:
-        """Keep the loop for the next broadcast; close those that nobody has needed for a while."""
-        with self._lock:
-            kept = self._kept
-            surplus = []
-            if kept and kept[0].last_used < self._monotonic() - MOST_IDLE_SECONDS:  # in the order of their last use
-                surplus.append(kept.pop(0))
-            if self._closed or len(kept) >= _MOST_KEPT:
-                surplus.append(reactor)
-            else:
-                kept.append(reactor)
-        for each in surplus:
-            each.close()
 
     def _tls_context(self) -> "ssl.SSLContext | None":
         if self._endpoint.scheme != "https":

@@ -19,7 +19,7 @@ MOST_IDLE_SECONDS = 50.0
 # A link that was idle for longer may have been closed on the far side without our knowing. Before that it is not looked
 # at, which costs as much as sending; should it be closed all the same, its message goes again on another.
 RECENTLY = 1.0  # seconds
-_MOST_OF_SELECT = 500
+MOST_OF_SELECT = 500
 
 
 class Links:
@@ -57,7 +57,7 @@ class Links:
         self._when_looked_up = when_looked_up
         self._session: ssl.SSLSession | None = None
         # Windows watches 512 sockets at most; with more than that it fails for all of them.
-        self._most = _MOST_OF_SELECT if isinstance(self.selector, selectors.SelectSelector) else None
+        self._most = MOST_OF_SELECT if isinstance(self.selector, selectors.SelectSelector) else None
         self._all: set[Link] = set()
         self._idle: list[Link] = []  # the one used last comes first out
         self._dialing = Dialing(attempts)

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import botocore.session
 import pytest
@@ -119,3 +121,72 @@ def test_errors_hold_no_secret(home):
     (home / "credentials").write_text(json.dumps({"not": "an ini file"}))
     with pytest.raises(ConfigurationError):
         CredentialSource().read()
+
+
+@pytest.mark.parametrize("name", VARIABLES[:4])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r\nX-Injected: 1", " ", "\0", "é"])
+def test_what_no_key_has_is_refused_and_not_shown(name, ending):
+    environment = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "hush", name: "topsecret" + ending}
+    with pytest.raises(ConfigurationError, match=f"the variable {name} has") as caught:
+        CredentialSource(environment).read()
+    assert "topsecret" not in str(caught.value)
+
+
+def test_what_no_key_has_is_refused_from_a_file_too(home):
+    (home / "credentials").write_text(
+        "[default]\naws_access_key_id = AKID\naws_secret_access_key = s\naws_session_token = hush hush\n"
+    )
+    with pytest.raises(ConfigurationError, match=r"the session token that boto3 finds .*credentials") as caught:
+        CredentialSource().read()
+    assert "hush" not in str(caught.value)
+
+
+def test_a_refusal_to_hand_out_credentials_says_who_refused(home, monkeypatch, start_sts):
+    """A role that may not be assumed, as boto3 asks for it; AWS's answer is a real one."""
+    (home / "credentials").write_text("[base]\naws_access_key_id = AKID\naws_secret_access_key = s\n")
+    (home / "config").write_text(
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/backend\nsource_profile = base\nregion = us-east-1\n"
+    )
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", start_sts)
+    with pytest.raises(ConfigurationError, match="AssumeRole was refused with AccessDenied: User x may not") as caught:
+        CredentialSource().read()
+    assert "AKID" not in str(caught.value)
+
+
+@pytest.fixture
+def start_sts():
+    """The URL of a server that refuses every AssumeRole."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = (
+                b'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+                b"<Code>AccessDenied</Code><Message>User x may not</Message></Error></ErrorResponse>"
+            )
+            self.send_response(403)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_same_credentials_are_the_same_object_and_cost_no_new_one(home, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    source = CredentialSource()
+    assert source.read() is source.read()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "c")
+    assert source.read().secret_key == "c"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(ConfigurationError, match="no AWS credentials found"):
+        source.read()

@@ -1,11 +1,12 @@
 """What every sender does, over real HTTP on loopback: the engine, and boto3 as its reference."""
 
+import logging
 import math
 import os
 
 import pytest
 
-from broadcaster.errors import ClosedError, RefusedError
+from broadcaster.errors import ClosedError, ConfigurationError, RefusedError
 from broadcaster.sending.boto3_sender import Boto3Sender
 from broadcaster.sending.engine.engine import Engine
 from broadcaster.sending.sender import Settings
@@ -134,3 +135,55 @@ def test_a_child_process_makes_connections_of_its_own(server, sender):
         os._exit(0 if sender.broadcast([["id="]], b"{}", on_stale=list).sent == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert server.opened == opened + 1
+
+
+def send_one(sender):
+    return sender.broadcast([["L0SM9cOFvHcCIhw="]], b"{}", on_stale=list)
+
+
+def test_keys_that_change_in_the_environment_are_used_at_once(server, sender, monkeypatch):
+    for key in ("AKIDONE", "AKIDTWO"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        assert send_one(sender).sent == 1
+        assert f"Credential={key}/" in server.requests[-1][2]["Authorization"]
+
+
+def test_keys_of_a_file_that_was_rewritten_are_used_after_a_refusal(server, sender, monkeypatch, tmp_path):
+    def write(key):
+        (tmp_path / "credentials").write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")
+
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    server.script = lambda *_: "200" if f"Credential={good}/" in server.requests[-1][2]["Authorization"] else "403"
+    server.body = b'{"message": "The security token included in the request is invalid."}'
+    for good in ("AKIDONE", "AKIDTWO"):
+        write(good)
+        assert send_one(sender) == {"sent": 1, "failed": 0, "stale": 0}
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_a_line_break_in_a_key_is_refused_before_anything_is_sent(server, sender, monkeypatch, variable):
+    monkeypatch.setenv(variable, "topsecret\r\n\r\n")
+    with pytest.raises(ConfigurationError, match=variable) as caught:
+        send_one(sender)
+    assert "topsecret" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_the_ca_bundle_of_awss_configuration_file_is_honoured(tls_server, make, authority, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text(f"[default]\nca_bundle = {authority.path}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    assert send_one(make(tls_server.endpoint)).sent == 1
+
+
+def test_a_gateway_on_this_machine_that_is_down_is_said_to_be(server, make):
+    with pytest.raises(RefusedError, match=r"is the local gateway running there\? `python -m local_gateway`"):
+        send_one(make(server.endpoint._replace(port=1)))
+
+
+def test_what_happens_on_the_way_is_told_to_who_listens(server, sender, caplog):
+    caplog.set_level(logging.DEBUG, logger="broadcaster")
+    server.script = lambda connection_id, attempt: "500" if attempt == 1 else "200"
+    assert send_one(sender).sent == 1
+    assert [line for line in caplog.messages if "L0SM9cOFvHcCIhw=: HTTP 500; attempt 2 in 0." in line]

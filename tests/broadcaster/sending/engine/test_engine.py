@@ -4,8 +4,11 @@ import contextlib
 import gc
 import math
 import os
+import selectors
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,8 +18,11 @@ import pytest
 
 from broadcaster.aws.credentials import CredentialSource
 from broadcaster.errors import ConfigurationError, RefusedError
+from broadcaster.sending.engine import links
 from broadcaster.sending.engine.addresses import Addresses
 from broadcaster.sending.engine.engine import Engine
+from broadcaster.sending.engine.kept import KeptReactors
+from broadcaster.sending.engine.link import error_text
 from broadcaster.sending.sender import Settings
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG"}
@@ -36,6 +42,17 @@ def make(authority):
     yield make_one
     for engine in made:
         engine.close()
+
+
+@pytest.fixture
+def until_true():
+    """Wait for a condition: `until_true(lambda: …)`; the suite's time limit ends a wait in vain."""
+
+    def wait(condition):
+        while not condition():
+            time.sleep(0.005)
+
+    return wait
 
 
 def ids(count, kind="id"):
@@ -465,3 +482,67 @@ def test_plain_http_does_not_pay_for_tls():
     assert not {"ssl", "asyncio", "boto3", "botocore", "logging", "json", "urllib.request", "email", "inspect"} & set(
         loaded
     )
+
+
+def test_links_that_nobody_needs_are_closed_although_nothing_is_sent(server, make, until_true):
+    """The server has closed its side, and waits for ours."""
+    engine = make(server.endpoint)
+    engine._kept = KeptReactors(time.monotonic, idle_seconds=0.05)
+    for _ in range(2):
+        assert send(engine, ids(20)).sent == 20
+        until_true(lambda: server.open_now == 0)
+    engine.close()
+
+
+def test_a_loop_that_is_used_all_the_time_is_kept(server, make):
+    kept = KeptReactors(time.monotonic, idle_seconds=0.3)
+    engine = make(server.endpoint)
+    engine._kept = kept
+    ends = time.monotonic() + 1.0
+    while time.monotonic() < ends:
+        assert send(engine, ids(1)).sent == 1
+    assert server.opened == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
+@pytest.mark.usefixtures("aws_keys")
+@pytest.mark.parametrize("sender", ["engine", "boto3"])
+def test_answers_that_came_while_the_process_was_stopped_count(server, until_true, sender):
+    code = f"""
+from broadcaster import Broadcaster
+caster = Broadcaster(endpoint_url={server.endpoint.url!r}, region="us-east-1", sender={sender!r},
+    timeout=30, deadline=6)
+for number in range(8):
+    caster.register_connection(f"L0SM9cOFvHc{{number}}=")
+print(caster.broadcast("admin", "event", {{}}))
+"""
+    server.answer_after = 2.0
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        until_true(lambda: len(server.requests) == 8)
+        process.send_signal(signal.SIGSTOP)
+        until_true(lambda: server.at_once == 0)
+        time.sleep(6)  # past the deadline, on the clock of the process that is stopped
+        process.send_signal(signal.SIGCONT)
+        assert process.communicate()[0] == "{'sent': 8, 'failed': 0, 'stale': 0}\n"
+
+
+def test_where_only_so_many_sockets_can_be_watched_no_more_are_opened(server, make, monkeypatch):
+    """Windows' `select` refuses the 513th and with it all others; here the limit is 20."""
+
+    class Few(selectors.SelectSelector):
+        def register(self, *arguments):
+            if len(self.get_map()) >= 20:
+                raise ValueError("too many file descriptors in select()")
+            return super().register(*arguments)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Few)
+    monkeypatch.setattr(links, "MOST_OF_SELECT", 18)
+    server.answer_after = 0.02
+    assert send(make(server.endpoint), ids(1000)).sent == 1000
+    assert server.most_at_once == 18
+
+
+def test_the_words_for_a_sockets_error_are_windows_own_there(monkeypatch):
+    assert error_text(111) == os.strerror(111)
+    monkeypatch.setattr(socket, "errorTab", {10061: "Connection refused."}, raising=False)
+    assert error_text(10061) == "Connection refused."
