@@ -41,6 +41,7 @@ export function showFigures(runs, log, latencies) {
     say(find("sharing"), events ? `${(wire.messages / events).toFixed(2)} an event` : "");
     const month = cost.at(performance.now(), events);
     say(find("month"), month ? inDollars(month.dollars) : "–");
+    say(find("per"), month ? "a month" : "");
     const saved = month && month.each > 0 ? Math.round(100 * (1 - month.dollars / month.each)) : 0;
     say(find("saving"), saved > 0 ? `${saved} % saved` : "");
     find("saving").title = month ? `${inDollars(month.each)} if each event were a message of its own` : "";

@@ -12,7 +12,7 @@ const ENDINGS = {
   failed: "failed",
   cancelled: "cancelled",
   rejected: "rejected",
-  lost: "interrupted, the backend no longer knows it",
+  lost: "interrupted",
 };
 
 /** Shows Runs, newest first; one of them can be chosen, and then shows its steps and events. */
@@ -85,6 +85,7 @@ export class RunsView {
     const isQuiet = silence >= QUIET;
     const until = run.endedAt ?? (isQuiet ? run.heardAt : this.#now());
     item.dataset.status = isQuiet ? "quiet" : run.status;
+    button.title = run.status === "lost" ? "The backend, which was restarted, no longer knows this run." : "";
     button.setAttribute("aria-expanded", `${isChosen}`);
     say(name, run.name);
     say(time, duration(until - run.startedAt));
