@@ -66,9 +66,9 @@ class ConnectionSigner {
   #toSign;
   #before;
   #after;
-  #path;
-  #headers;
-  #authorization;
+  #start;
+  #middle;
+  #end;
 
   constructor(credentials, { host, region, basePath, method, body, now }) {
     const timestamp = timestampOf(now);
@@ -80,23 +80,22 @@ class ConnectionSigner {
     this.#toSign = `${ALGORITHM}\n${timestamp}\n${scope}\n`;
     this.#before = `${method}\n${encodePath(withoutDots(`${basePath}/@connections/`))}`;
     this.#after = `\n\nhost:${host}\nx-amz-date:${timestamp}${signedToken}\n\n${names}\n${sha256(body)}`;
-    this.#path = `${basePath}/@connections/`;
-    this.#headers = ["Host", host, "X-Amz-Date", timestamp];
-    if (token) this.#headers.push("X-Amz-Security-Token", token);
-    if (body || method === "POST") this.#headers.push("Content-Length", String(Buffer.byteLength(body)));
-    this.#authorization = `${ALGORITHM} Credential=${accessKey}/${scope}, SignedHeaders=${names}, Signature=`;
+    const sentToken = token ? `X-Amz-Security-Token: ${token}\r\n` : "";
+    this.#start = `${method} ${basePath}/@connections/`;
+    this.#middle =
+      ` HTTP/1.1\r\nHost: ${host}\r\nX-Amz-Date: ${timestamp}\r\n${sentToken}Authorization: ${ALGORITHM} ` +
+      `Credential=${accessKey}/${scope}, SignedHeaders=${names}, Signature=`;
+    const hasLength = body || method === "POST";
+    this.#end = hasLength ? `\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n` : "\r\n\r\n";
   }
 
-  /** Return the path and the headers, names and values in turn, of the request about this connection. */
-  sign(connectionId) {
+  /** Return everything that goes before the body: the request line, the headers, the empty line. */
+  head(connectionId) {
     if (!ID.test(connectionId)) throw new RangeError(`${JSON.stringify(connectionId)} is no connection id`);
     // Signed is the path as it is sent, encoded once more: the equals sign's own percent sign becomes %25.
     const canonical = sha256(this.#before + connectionId.replaceAll("=", "%253D") + this.#after);
     const signature = createHmac("sha256", this.#key).update(this.#toSign + canonical).digest("hex");
-    return {
-      path: this.#path + connectionId.replaceAll("=", "%3D"),
-      headers: [...this.#headers, "Authorization", this.#authorization + signature],
-    };
+    return this.#start + connectionId.replaceAll("=", "%3D") + this.#middle + signature + this.#end;
   }
 }
 

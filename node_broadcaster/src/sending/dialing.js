@@ -1,30 +1,34 @@
-/** How many connections to the service are worth opening, and what to make of those that cannot be. No I/O, no clock. */
+/**
+ * How many connections to the service are worth opening, and what to make of those that cannot be. No I/O, no clock.
+ *
+ * A link is one kept connection between this process and the service, as opposed to the browsers' connections.
+ */
 "use strict";
 
-// A TLS handshake costs as much CPU as 10 to 20 messages, so a connection has to carry some to be worth it.
-const MESSAGES_PER_SOCKET = 40;
+// A TLS handshake costs as much CPU as 20 to 50 messages, so a link has to carry some to be worth it.
+const MESSAGES_PER_LINK = 40;
 // So many are opened for a handful of messages already, so that one that hangs does not hold up the others.
-const FIRST_SOCKETS = 8;
+const FIRST_LINKS = 8;
 // At a time: while these are shaking hands the open ones work, and perhaps no more are needed.
 const MOST_OPENING = 32;
 const FIRST_BACKOFF = 0.1; // seconds; doubled each time
 const LONGEST_BACKOFF = 1;
 
 /**
- * Return how many more connections to open now.
+ * Return how many more links to open now.
  *
- * `waiting`: messages that could be sent if there were a connection for them. `moving`: connections that work or can:
+ * `waiting`: messages that could be sent if there were a link for them. `moving`: links that work or can:
  * free, answering in time, or about to be open. `opening`: those being opened. `room`: how many more may be.
  */
-function socketsToOpen({ waiting, moving, opening, room }) {
-  const useful = Math.min(waiting, Math.max(FIRST_SOCKETS, Math.ceil(waiting / MESSAGES_PER_SOCKET)));
+function linksToOpen({ waiting, moving, opening, room }) {
+  const useful = Math.min(waiting, Math.max(FIRST_LINKS, Math.ceil(waiting / MESSAGES_PER_LINK)));
   return Math.max(0, Math.min(useful - moving, MOST_OPENING - opening, room));
 }
 
 /**
- * What opening connections has come to lately: when it may be tried again, and whether there is no hope.
+ * What opening links has come to lately: when it may be tried again, and whether there is no hope.
  *
- * Failures are counted in rounds, because connections that are being opened at the same time fail for the same reason;
+ * Failures are counted in rounds, because links that are being opened at the same time fail for the same reason;
  * after `rounds` of them in which nothing opened there is no hope.
  */
 class Dialing {
@@ -74,4 +78,4 @@ class Dialing {
   }
 }
 
-module.exports = { Dialing, MESSAGES_PER_SOCKET, socketsToOpen };
+module.exports = { Dialing, MESSAGES_PER_LINK, linksToOpen };

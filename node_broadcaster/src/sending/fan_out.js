@@ -180,11 +180,6 @@ class FanOut {
     else this.#putBack(connectionId);
   }
 
-  /** Take that a post was not sent, because its connection could not be opened: it goes first next time, uncounted. */
-  notSent(connectionId) {
-    this.#putBack(connectionId);
-  }
-
   /**
    * Take that no connection can be opened, after as many tries as make sense.
    *

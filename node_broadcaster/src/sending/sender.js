@@ -1,38 +1,33 @@
 /**
- * Carries posts to `@connections` over kept-alive connections of Node's own agent.
+ * Carries posts to `@connections` over kept connections, which Node's own agent opens.
  *
  * Nothing is decided here about answers: `FanOut` says whom to post to and what an answer means, `dialing` how many
- * connections to open. A connection that is free takes the next target as soon as its answer was read; everything rarer
- * (deadlines, timeouts, signing anew) waits for `#lookAround`, some twenty times a second or when something changed.
+ * connections to open. A link that is free takes the next target as soon as its answer was read; everything rarer
+ * (deadlines, timeouts, opening links, signing anew) waits for `#lookAround`, some twenty times a second or when
+ * something has changed.
  *
  * Of several broadcasts the oldest come first, so that each is over as soon as can be, but every eighth target is one of
  * the newest: a broadcast to a few does not wait for one to many thousands.
  */
 "use strict";
 
-const { performance } = require("node:perf_hooks");
 const { ClosedError } = require("../errors.js");
-const { Dialing, MESSAGES_PER_SOCKET, socketsToOpen } = require("./dialing.js");
+const { MESSAGES_PER_LINK } = require("./dialing.js");
+const { Links } = require("./links.js");
 const { Pace } = require("./pace.js");
-const { Post, makeAgent } = require("./post.js");
 const { Task } = require("./task.js");
 
 const LOOK_AROUND_EVERY = 0.05; // seconds
-// A connection that has waited longer than this for an answer, or to be open, is not one that gets work done.
-const STUCK_AFTER = 0.1; // seconds
-const SLOW_OPENING_AFTER = 0.3;
 const NEWEST_EVERY = 8;
 
-/** Sends for one endpoint; `settings` are those of `checkSettings`. */
+/** Sends to one endpoint; `settings` are those of `checkSettings`. */
 class Sender {
   #endpoint;
   #settings;
   #credentials;
   #pace;
-  #agent;
-  #dialing;
+  #links;
   #tasks = []; // the oldest first
-  #posts = new Set(); // in flight, in the order in which they began to do what they do
   #turn = 0;
   #isClosed = false;
   #isLookDue = false;
@@ -44,8 +39,8 @@ class Sender {
     this.#settings = settings;
     this.#credentials = credentials;
     this.#pace = new Pace(settings.rate);
-    this.#agent = makeAgent(endpoint);
-    this.#dialing = new Dialing(settings.attempts);
+    const owner = { freed: this.#employ, answered: this.#answered, lost: this.#lost, closed: this.wake };
+    this.#links = new Links(endpoint, settings, owner, seconds);
   }
 
   /**
@@ -81,19 +76,20 @@ class Sender {
   /** Send no more; broadcasts that are under way still end well, and then the connections close. */
   close() {
     this.#isClosed = true;
-    if (!this.#tasks.length) this.#agent.destroy();
+    if (!this.#tasks.length) this.#links.closeAll();
   }
 
   #run(given) {
     if (this.#isClosed) throw new ClosedError("this broadcaster was closed; make a new one");
-    if (!this.#tasks.length && !this.#posts.size) this.#dialing = new Dialing(this.#settings.attempts);
     const { attempts, concurrency, deadline } = this.#settings;
+    const now = seconds();
+    if (!this.#tasks.length) this.#links.begin(now);
     const task = new Task({
       ...given,
       endpoint: this.#endpoint,
       credentials: this.#credentials,
       pace: this.#pace,
-      deadline: seconds() + deadline,
+      deadline: now + deadline,
       attempts,
       concurrency,
       wake: this.wake,
@@ -106,89 +102,64 @@ class Sender {
 
   // The usual way of a message
 
-  #post(task, connectionId, now) {
-    const post = new Post(this.#agent, this.#endpoint, task, connectionId, now);
-    this.#posts.add(post);
-    post.send({ opened: this.#opened, answered: this.#answered, lost: this.#lost });
-  }
-
-  #opened = (post) => {
-    post.since = seconds();
-    // Back to the end of the line: it has its own time for the answer now.
-    this.#posts.delete(post);
-    this.#posts.add(post);
-    this.#dialing.opened();
-    for (const task of this.#tasks) task.hasHadSocket = true;
+  #answered = (link, answer) => {
+    const { task, connectionId } = link;
+    const now = seconds();
+    const waiting = task.answered(connectionId, answer, now);
+    if (waiting) waiting.then(this.wake, (error) => this.#abort(task, error));
+    if (link.isClosed) this.wake();
+    else this.#employ(link, now);
   };
 
-  #answered = (post, answer) => {
-    this.#posts.delete(post);
-    const now = seconds();
-    const waiting = post.task.answered(post.connectionId, answer, now);
-    if (waiting) waiting.then(this.wake, (error) => this.#abort(post.task, error));
-    this.#goOn(post.task, now);
-  };
-
-  #lost = (post, error) => {
-    this.#posts.delete(post);
-    const now = seconds();
-    const { fanOut } = post.task;
-    if (!post.isOpen) {
-      this.#dialing.failed(describe(error), post.began, now, { isFinal: isFinal(error) });
-      fanOut.notSent(post.connectionId);
-    } else if (post.isOnKept && !post.hasAnswer) {
-      fanOut.lostOnKept(post.connectionId, describe(error), now);
-      for (const sockets of Object.values(this.#agent.freeSockets)) {
-        for (const socket of [...sockets]) socket.destroy(); // they may be as dead
+  /** Give a free link to the first task that has somebody to post to; otherwise keep it for the next message. */
+  #employ = (link, now = seconds()) => {
+    this.#turn = (this.#turn + 1) % NEWEST_EVERY;
+    const tasks = this.#turn || this.#tasks.length < 2 ? this.#tasks : [...this.#tasks].reverse();
+    for (const task of tasks) {
+      const connectionId = task.isReady ? task.fanOut.take(now) : undefined;
+      if (connectionId !== undefined) {
+        link.post(task, connectionId, now);
+        return;
       }
-    } else {
-      fanOut.lost(post.connectionId, describe(error), now);
     }
+    this.#links.rest(link, now);
     this.wake();
   };
 
-  /** Send the next message on the connection that has become free. */
-  #goOn(task, now) {
-    this.#turn = (this.#turn + 1) % NEWEST_EVERY;
-    const first = this.#tasks.length > 1 && !this.#turn ? this.#tasks.at(-1) : task;
-    const connectionId = this.#hasFree && first.isReady ? first.fanOut.take(now) : undefined;
-    if (connectionId === undefined) this.wake();
-    else this.#post(first, connectionId, now);
-  }
-
-  get #hasFree() {
-    for (const name in this.#agent.freeSockets) return this.#agent.freeSockets[name].length > 0;
-    return false;
-  }
+  #lost = ({ task, connectionId }, reason, { onKept = false, timedOut = false }) => {
+    if (onKept) task.fanOut.lostOnKept(connectionId, reason, seconds());
+    else task.fanOut.lost(connectionId, reason, seconds(), { timedOut });
+    this.wake();
+  };
 
   // Now and then
 
   /** Do what depends on time or on the whole; `asked` was before Node looked last at what has arrived. */
   #lookAround(asked) {
-    const now = seconds();
     // An answer that has arrived meanwhile is never called late, even if something has held up this process.
-    this.#giveUpSlow(asked);
+    this.#links.giveUpSlow(asked);
+    const now = seconds();
     for (const task of [...this.#tasks]) this.#lookAfter(task, now);
-    this.#openMore(now);
+    this.#openLinks(now);
     if (this.#tasks.length) this.#sleep(now);
-    else if (this.#isClosed) this.#agent.destroy();
+    else if (this.#isClosed) this.#links.closeAll();
   }
 
   #lookAfter(task, now) {
     const { fanOut } = task;
     task.reportStale();
-    if (fanOut.readAhead(this.#settings.concurrency * MESSAGES_PER_SOCKET)) this.wake();
-    if (task.error) fanOut.end("the broadcast was stopped", this.#abandon(task));
-    else if (!fanOut.isDone && now >= fanOut.deadline) {
-      if (!task.hasHadSocket && !this.#hasOpen) {
-        fanOut.cannotConnect(this.#dialing.reason || "no connection could be opened in time");
-      }
-      fanOut.giveUp(this.#abandon(task));
+    if (fanOut.readAhead(this.#settings.concurrency * MESSAGES_PER_LINK)) this.wake();
+    if (task.error) {
+      fanOut.end("the broadcast was stopped", this.#links.abandon(task));
+    } else if (!fanOut.isDone && now >= fanOut.deadline) {
+      const { whyNotOpen } = this.#links;
+      if (whyNotOpen) fanOut.cannotConnect(whyNotOpen);
+      fanOut.giveUp(this.#links.abandon(task));
     }
-    while (!fanOut.isDone && this.#hasFree && task.isReady) {
+    while (!fanOut.isDone && this.#links.hasIdle && task.isReady) {
       const connectionId = fanOut.take(now);
       if (connectionId === undefined) break;
-      this.#post(task, connectionId, now);
+      this.#links.takeIdle().post(task, connectionId, now);
     }
     if (fanOut.isDone || task.error) {
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
@@ -196,64 +167,18 @@ class Sender {
     }
   }
 
-  /** Begin to open as many connections as so many messages are worth, each for a message that waits. */
-  #openMore(now) {
+  #openLinks(now) {
     const tasks = this.#tasks.filter((task) => task.isReady);
     const waiting = tasks.reduce((sum, { fanOut }) => sum + fanOut.waiting(now), 0);
-    if (!waiting || now < this.#dialing.nextAt) return;
-    if (this.#dialing.isHopeless && !this.#posts.size) {
-      for (const { fanOut } of tasks) fanOut.cannotConnect(this.#dialing.reason);
-      this.#dialing.startOver(now);
-      this.wake();
+    if (!waiting) return;
+    const reason = this.#links.whyUnreachable;
+    if (reason === null) {
+      this.#links.openMore(waiting, this.#settings.concurrency * tasks.length, now);
       return;
     }
-    let [moving, opening] = [0, 0];
-    for (const post of this.#posts) {
-      const age = now - post.since;
-      if (!post.isOpen && age <= SLOW_OPENING_AFTER) opening += 1;
-      if (age <= (post.isOpen ? STUCK_AFTER : SLOW_OPENING_AFTER)) moving += 1;
-    }
-    const room = this.#settings.concurrency * tasks.length - this.#posts.size;
-    let count = socketsToOpen({ waiting, moving, opening, room });
-    for (const task of tasks) {
-      let connectionId;
-      while (count > 0 && (connectionId = task.fanOut.take(now)) !== undefined) {
-        this.#post(task, connectionId, now);
-        count -= 1;
-      }
-    }
-  }
-
-  get #hasOpen() {
-    for (const post of this.#posts) if (post.isOpen) return true;
-    return this.#hasFree;
-  }
-
-  /** Give up requests without an answer, and connections that do not open, after their time. */
-  #giveUpSlow(now) {
-    const { timeout } = this.#settings;
-    for (const post of this.#posts) {
-      if (now - post.since < timeout) return; // all others began later
-      if (!post.isOpen) {
-        post.abandon();
-        this.#lost(post, new Error(`no connection within ${timeout} s`));
-      } else {
-        post.abandon();
-        this.#posts.delete(post);
-        const reason = `no answer within ${timeout} s`;
-        post.task.fanOut.lost(post.connectionId, reason, now, { timedOut: true });
-      }
-    }
-  }
-
-  /** Close the connections on which requests of this task are under way; return whom they were about. */
-  #abandon(task) {
-    const posts = [...this.#posts].filter((post) => post.task === task);
-    for (const post of posts) {
-      post.abandon();
-      this.#posts.delete(post);
-    }
-    return posts.map(({ connectionId }) => connectionId);
+    for (const { fanOut } of tasks) fanOut.cannotConnect(reason);
+    this.#links.tryOn(now);
+    this.wake();
   }
 
   #abort(task, error) {
@@ -261,11 +186,12 @@ class Sender {
     this.wake();
   }
 
-  /** Look around again at the latest when something falls due. */
+  /** Look around again at the latest when something falls due; this timer keeps the process alive meanwhile. */
   #sleep(now) {
     let at = now + LOOK_AROUND_EVERY;
-    if (!this.#posts.size) {
-      at = Math.min(at, ...this.#tasks.map(({ fanOut }) => Math.max(fanOut.wakeAt(now), this.#dialing.nextAt)));
+    if (!this.#links.hasBusy) {
+      const due = this.#tasks.map(({ fanOut }) => Math.max(fanOut.wakeAt(now), this.#links.retryAt));
+      at = Math.min(at, ...due);
     }
     if (this.#timer && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
@@ -282,27 +208,6 @@ class Sender {
 
 function seconds() {
   return performance.now() / 1000;
-}
-
-const UNTRUSTED =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_|SELF_SIGNED_CERT|UNABLE_TO_(GET|VERIFY))/;
-
-/** Tell whether trying again would give the same. */
-function isFinal({ code = "" }) {
-  return code === "ENOTFOUND" || UNTRUSTED.test(code);
-}
-
-/** Return an error's own words on one line. */
-function describe(error) {
-  const { code = "" } = error;
-  // Of a name with several addresses each has an error of its own.
-  const words = (error.errors?.map(({ message }) => message).join("; ") || error.message || code).replace(/\s+/g, " ");
-  if (code === "ENOTFOUND") return `${words}; check the API id and the region`;
-  if (UNTRUSTED.test(code)) {
-    return `its certificate is not trusted: ${words}; if it is the right host, name its authority's file in the ` +
-      "variable NODE_EXTRA_CA_CERTS";
-  }
-  return words.slice(0, 200);
 }
 
 module.exports = { Sender };

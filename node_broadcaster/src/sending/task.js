@@ -19,7 +19,6 @@ const STALE_BATCH = 1000;
  */
 class Task {
   last = null; // the last answer, for a single request
-  hasHadSocket = false; // whether a connection has been opened meanwhile
   #endpoint;
   #source;
   #onStale;
