@@ -1,10 +1,8 @@
-"""What Lambda and the stack tell a function about itself, and what it asks AWS's services with."""
+"""What Lambda and the stack tell a function about itself, and whom it trusts."""
 
 import os
 from typing import TYPE_CHECKING
 
-from broadcaster.aws.environment import service_endpoint
-from broadcaster.aws.json_service import JsonService
 from broadcaster.errors import ConfigurationError
 from broadcaster.signing import Credentials
 
@@ -32,16 +30,6 @@ def credentials(*, anew: bool = False) -> Credentials:
     return Credentials(
         required("AWS_ACCESS_KEY_ID"), required("AWS_SECRET_ACCESS_KEY"), os.environ.get("AWS_SESSION_TOKEN") or None
     )
-
-
-def service(name: str) -> JsonService:
-    """Return what asks DynamoDB or Secrets Manager.
-
-    Raises:
-        ConfigurationError: Lambda did not say in which region, or a variable for another address holds no URL.
-    """
-    endpoint = service_endpoint(name, required("AWS_REGION"))
-    return JsonService(name, endpoint, credentials=credentials, tls=tls_context)
 
 
 def tls_context() -> "ssl.SSLContext":

@@ -5,13 +5,14 @@ import time
 from typing import TYPE_CHECKING
 
 from admission import RefusedError
+from aws_services import service
 from broadcaster.channels import MAX_CHANNELS
 from broadcaster.connections import check_connection_id
 from broadcaster.registries.dynamodb_jobs import batches, channels_of, removals, write
 from broadcaster.registries.dynamodb_rows import Write, puts, start_of
 from broadcaster.registries.lifetime import ENTRY_LIFETIME
 from invocation import Invocation
-from own_environment import required, service
+from own_environment import required
 
 if TYPE_CHECKING:
     from broadcaster.aws.json_service import JsonService

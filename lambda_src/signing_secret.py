@@ -9,10 +9,10 @@ change over. Longer than that nothing old is accepted, whether or not Secrets Ma
 import time
 from collections.abc import Callable
 
+from aws_services import service
 from broadcaster.aws.json_service import once
 from broadcaster.aws.retries import AwsError
 from broadcaster.secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
-from own_environment import service
 
 # Whoever knows the URL can send wrong signatures as fast as API Gateway takes them; this is what they can make one
 # process ask of Secrets Manager, at $0.05 for 10,000 requests.

@@ -14,6 +14,7 @@ from .findings import accept_finding
 from .lambda_asset import lambda_code
 from .log_groups import log_group_with_retention
 from .settings import Settings
+from .values import DYNAMODB
 
 
 class HandlerFunction(Construct):
@@ -46,7 +47,7 @@ class HandlerFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_12,
             architecture=lambda_.Architecture.X86_64,
             handler="handler.handler",
-            code=lambda_code(project),
+            code=lambda_code(project, registers=settings.registry == DYNAMODB),
             memory_size=settings.memory,
             timeout=Duration.seconds(settings.timeout),
             reserved_concurrent_executions=settings.concurrency,

@@ -17,39 +17,52 @@ PROJECT = Path(__file__).resolve().parent.parent
 # What the Lambda imports of the library, which is the standard library alone. They are bundled without the package's
 # __init__.py: as a namespace package, so that `from broadcaster.signing import …` loads nothing else.
 BROADCASTER_MODULES = (
-    "authorization.py",
     "aws/address.py",
     "aws/at_once.py",
     "aws/environment.py",
-    "aws/json_service.py",
     "aws/kept_connections.py",
     "aws/partitions.py",
     "aws/retries.py",
     "channels.py",
-    "connections.py",
     "errors.py",
     "http1.py",
     "named_tuple.py",
+    "signing.py",
+)
+
+# What it has besides, of its own and of the library, where the gateway registers connections.
+REGISTERING_SOURCES = ("admission.py", "aws_services.py", "registry.py", "signing_secret.py", "subscriptions.py")
+REGISTERING_MODULES = (
+    "authorization.py",
+    "aws/json_service.py",
+    "connections.py",
     "registries/dynamodb_jobs.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",
     "registries/scope.py",
     "secret_lifetime.py",
-    "signing.py",
 )
 
 
-def source_files(project: Path = PROJECT) -> dict[str, Path]:
+def source_files(project: Path = PROJECT, *, registers: bool = True) -> dict[str, Path]:
     """The asset's files: their path in the asset (with slashes), and where they come from.
 
     Python sources alone, so that neither a `__pycache__` nor an editor's leftovers change the asset's hash.
+
+    Args:
+        registers: whether the gateway registers connections.
 
     Raises:
         AssetError: if the handler or one of the library's modules is missing.
     """
     lambda_src = _lambda_src(project)
     files = {path.relative_to(lambda_src).as_posix(): path for path in sorted(lambda_src.rglob("*.py"))}
-    files |= {f"broadcaster/{name}": project / "broadcaster" / name for name in BROADCASTER_MODULES}
+    modules: tuple[str, ...] = BROADCASTER_MODULES
+    if registers:
+        modules += REGISTERING_MODULES
+    else:
+        files = {name: path for name, path in files.items() if name not in REGISTERING_SOURCES}
+    files |= {f"broadcaster/{name}": project / "broadcaster" / name for name in modules}
     for path in [lambda_src / "handler.py", *files.values()]:
         if not path.is_file():
             missing = path.relative_to(project).as_posix()
@@ -62,7 +75,7 @@ def _lambda_src(project: Path) -> Path:
     return installed if installed.is_dir() else project / "lambda_src"
 
 
-def lambda_code(project: Path = PROJECT) -> lambda_.Code:
+def lambda_code(project: Path = PROJECT, *, registers: bool) -> lambda_.Code:
     """Code for a function whose asset hash depends on the bundled files alone.
 
     Raises:
@@ -73,7 +86,7 @@ def lambda_code(project: Path = PROJECT) -> lambda_.Code:
         asset_hash_type=AssetHashType.OUTPUT,
         bundling=BundlingOptions(
             image=DockerImage.from_registry("unused"),  # required by the CDK, never pulled: bundling locally succeeds
-            local=_CopyFiles(source_files(project)),
+            local=_CopyFiles(source_files(project, registers=registers)),
         ),
     )
 

@@ -46,9 +46,10 @@ start = time.process_time_ns()
 import handler
 imported = time.process_time_ns()
 if sys.argv[2] == "push":
-    import connection_push, own_environment
+    import connection_push
 else:
-    import subscriptions, own_environment
+    import subscriptions
+import own_environment
 own_environment.tls_context()
 prepared = time.process_time_ns()
 print((imported - start) / 1e6, (prepared - imported) / 1e6)

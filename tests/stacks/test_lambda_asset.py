@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stacks.errors import AssetError
-from stacks.lambda_asset import BROADCASTER_MODULES, source_files
+from stacks.lambda_asset import BROADCASTER_MODULES, REGISTERING_MODULES, REGISTERING_SOURCES, source_files
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def clone(tmp_path) -> Path:
     (root / "lambda_src").mkdir(parents=True)
     (root / "lambda_src" / "handler.py").write_text("def handler(event, context):\n    return {'statusCode': 200}\n")
     (root / "lambda_src" / "frames.py").write_text("FRAMES = ()\n")
-    for name in ("__init__.py", "engine.py", *BROADCASTER_MODULES):
+    (root / "lambda_src" / "registry.py").write_text("ROWS = ()\n")
+    for name in ("__init__.py", "engine.py", *BROADCASTER_MODULES, *REGISTERING_MODULES):
         path = root / "broadcaster" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("NUMBER = 1\n")
@@ -43,6 +44,13 @@ def test_the_asset_has_the_handler_at_its_root_and_the_named_modules_of_the_libr
     asset = asset_of(template_path(project=clone))
     found = {path.relative_to(asset).as_posix() for path in asset.rglob("*") if path.is_file()}
     assert found == {"handler.py", "frames.py", *(f"broadcaster/{name}" for name in BROADCASTER_MODULES)}
+
+
+def test_where_the_gateway_registers_connections_there_is_more_in_it(clone, template_path):
+    asset = asset_of(template_path(project=clone, registry="dynamodb"))
+    found = {path.relative_to(asset).as_posix() for path in asset.rglob("*") if path.is_file()}
+    modules = [f"broadcaster/{name}" for name in (*BROADCASTER_MODULES, *REGISTERING_MODULES)]
+    assert found == {"handler.py", "frames.py", "registry.py", *modules}
 
 
 def test_what_tests_and_editors_leave_behind_does_not_change_the_hash(clone, template_path):
@@ -99,16 +107,22 @@ def imported_names(source: Path) -> set[str]:
     return names
 
 
-def test_the_bundle_has_what_the_lambda_imports_of_the_library_and_no_more(project):
-    files = source_files(project)
+@pytest.mark.parametrize("registers", [True, False])
+def test_the_bundle_has_what_the_lambda_imports_of_the_library_and_no_more(project, registers):
+    files = source_files(project, registers=registers)
     imported = set().union(*(imported_names(source) for source in files.values()))
     assert {name for name in imported if name.split(".")[0] == "broadcaster"} == {
         name.removesuffix(".py").replace("/", ".") for name in files if name.startswith("broadcaster/")
     }
 
 
-def test_every_bundled_module_needs_nothing_but_the_standard_library(default_template_path):
-    asset = asset_of(default_template_path)
+def test_what_only_registering_needs_is_there(project):
+    assert set(REGISTERING_SOURCES) <= set(source_files(project))
+
+
+@pytest.mark.parametrize("which", ["default_template_path", "registering_template_path"])
+def test_every_bundled_module_needs_nothing_but_the_standard_library(request, which):
+    asset = asset_of(request.getfixturevalue(which))
     names = [
         path.relative_to(asset).with_suffix("").as_posix().replace("/", ".") for path in sorted(asset.rglob("*.py"))
     ]
