@@ -158,6 +158,7 @@ test("an answer that claims to be whole, and has a hole, is not believed", async
     (answer) => answer.messages.shift(),
     (answer) => answer.messages.pop(),
     (answer) => (answer.messages = []),
+    (answer) => answer.messages.shift() && (answer.more = true),
     (answer) => (answer.epoch = "other"),
     (answer) => (answer.seq = 1),
     (answer) => (answer.recovered = false),
@@ -173,6 +174,44 @@ test("an answer that claims to be whole, and has a hole, is not believed", async
     await world.run();
     assert.equal(heard[0].recovered, false, `${spoil}`);
   }
+});
+
+test("messages of before the position, as in a late answer to another question, are left out", async () => {
+  const { world, store, gateway } = start();
+  for (let i = 1; i < 6; i++) store.append("logs", log(i));
+  world.backend = (url, { channel }) => [200, store.read({ channel, rewind: 4 })];
+  const since = { epoch: "e1", seq: 3 };
+  const heard = listen(gateway.subscribe("logs", { since }));
+  await world.run();
+  assert.deepEqual(heard, [{ recovered: true, position: since }, 4, 5]);
+});
+
+test("a claim that is made while another one waits for a message waits for it too", async () => {
+  const { world, store, gateway } = start();
+  gateway.subscribe("logs");
+  await world.run();
+  const [first, second] = [1, 2].map((data) => store.append("logs", log(data)));
+  world.socket.receive(second);
+  const heard = listen(gateway.subscribe("logs"));
+  await world.run(100);
+  world.socket.receive(first);
+  assert.deepEqual(heard.slice(1), [1, 2]);
+  await world.run(MINUTE);
+  assert.equal(asked(world).length, 1);
+});
+
+test("a message of another epoch that comes late is read about once, and forgotten", async () => {
+  const { world, store, gateway } = start();
+  const heard = listen(gateway.subscribe("logs"));
+  await world.run();
+  const late = store.append("logs", log(1));
+  store.expire("logs");
+  for (const data of [2, 3]) world.socket.receive(store.append("logs", log(data)));
+  await world.run(2 * SECOND);
+  world.socket.receive(late);
+  await world.run(MINUTE);
+  assert.deepEqual(heard.slice(1), [{ recovered: false, position: { epoch: "e2", seq: 0 } }, 2, 3]);
+  assert.equal(asked(world).length, 3);
 });
 
 test("live events do not wait for history that cannot be had, and the page is told", async () => {

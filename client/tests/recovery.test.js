@@ -145,7 +145,7 @@ const forgetful = [
   fc.tuple(fc.constant("trim"), fc.integer({ min: 0, max: 3 }), time),
   fc.tuple(fc.constant("down"), fc.boolean(), time),
 ];
-const settings = fc.record({ limit: fc.constantFrom(1, 2, Infinity), latency: fc.nat(100), socket: fc.boolean() });
+const settings = fc.record({ limit: fc.constantFrom(1, 2, Infinity), latency: fc.oneof(fc.nat(100), fc.nat(3000)), socket: fc.boolean() });
 
 for (const [what, actions, runs] of [
   ["of a store that forgets nothing everything is recovered", peaceful, 600],
