@@ -1,12 +1,15 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
 import time
+from _thread import allocate_lock
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from .channels import MAX_CHANNELS, check_channel
 from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, InvalidArgumentError
-from .forks import make_lock
+from .forks import remake_in_child
 from .history import Position
 from .listeners import Listeners
 from .log import DEBUG, INFO, WARNING, listening, logger
@@ -101,7 +104,8 @@ class Face:
         self._history = _make_history(history, history_ttl, self._registry)
         self._publishing = check_publishing(window=window, queue=queue, max_age=max_age, strict=strict, timeout=timeout)
         self._publisher: Publisher | None = None
-        self._publisher_lock = make_lock()
+        self._begin_publishing()
+        remake_in_child(self._begin_publishing)
         self._is_closed = False
         self._set_up()
 
@@ -203,31 +207,56 @@ class Face:
             MessageError: with `strict=True`: `data` is not JSON, or too large.
             ClosedError: with `strict=True`: this broadcaster was closed.
         """
-        self._publisher_or_new().publish(channel, event, data, latest=latest)
+        publisher = self._publisher or self._make_publisher()
+        if publisher is None or self._early:
+            self._early.append((channel, event, data, latest))
+            publisher = self._publisher
+            while publisher is not None and self._early:
+                with suppress(IndexError):  # another thread has taken the last one
+                    early = self._early.popleft()
+                    publisher.publish(*early[:3], latest=early[3])
+        else:
+            publisher.publish(channel, event, data, latest=latest)
 
     def publisher_stats(self) -> PublisherStats:
         """Return what became of the events that this process published: counts, which never go down but for `queued`.
 
         Each event is counted once: as queued, sent (`events`), `unwatched`, `superseded` or, by reason, `dropped`.
         """
-        return self._publisher_or_new().stats()
+        while (publisher := self._publisher or self._make_publisher()) is None:
+            time.sleep(0.001)
+        return publisher.stats()
 
-    def _publisher_or_new(self) -> "Publisher":
-        if self._publisher is None:
-            from .publishing.publisher import Publisher
+    def _make_publisher(self) -> "Publisher | None":
+        """Make the publisher; return None while somebody else, or this thread further up its stack, is doing so.
 
-            with self._publisher_lock:
-                if self._publisher is None:
-                    self._publisher = Publisher(
-                        messages=self._messages,
-                        sender=self._sender,
-                        pages=self._registry.pages,
-                        remove_stale=self._remove_stale,
-                        history=self._history,
-                        settings=self._publishing,
-                    )
-                    self._publisher.is_closed = self._is_closed
+        That takes as long as an import, which a caller of `publish` is not to wait for.
+        """
+        if not self._making_publisher.acquire(False):
+            return self._publisher
+        try:
+            if self._publisher is None:
+                from .publishing.publisher import Publisher
+
+                self._messages.load()
+                publisher = Publisher(
+                    messages=self._messages,
+                    sender=self._sender,
+                    pages=self._registry.pages,
+                    remove_stale=self._remove_stale,
+                    history=self._history,
+                    settings=self._publishing,
+                )
+                publisher.is_closed = self._is_closed
+                self._publisher = publisher
+        finally:
+            self._making_publisher.release()
         return self._publisher
+
+    def _begin_publishing(self) -> None:
+        """Begin without what waits for the publisher: at first, and in a forked child."""
+        self._making_publisher = allocate_lock()
+        self._early: deque[tuple[str, str, object, str | None]] = deque()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -43,6 +43,13 @@ class MessageEncoder:
         self._write: DataEncoder | None = None  # json costs a moment to import, and many processes never send
         self._starts: dict[str, str] = {}  # by event: what comes before its data
 
+    def load(self) -> "DataEncoder":
+        """Import what encoding needs, which the first event does else."""
+        from .json_data import DataEncoder
+
+        self._write = DataEncoder(self._encoder)
+        return self._write
+
     def event(self, event: str, data: object) -> bytes:
         """Return the members of one event: `"event":…,"data":…,"id":…`, as compact UTF-8.
 
@@ -50,11 +57,7 @@ class MessageEncoder:
             InvalidArgumentError: the event is no name.
             MessageError: `data` cannot be written as JSON.
         """
-        write = self._write
-        if write is None:
-            from .json_data import DataEncoder
-
-            write = self._write = DataEncoder(self._encoder)
+        write = self._write or self.load()
         start = self._starts.get(event) if event.__class__ is str else None
         if start is None:
             start = f'"event":{write(check_event(event))},"data":'
