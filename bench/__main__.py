@@ -10,6 +10,8 @@ BENCHES = {
     "few": ("few", "CPU of a broadcast to nobody, 1, 5 and 50 viewers, with each registry, beside boto3"),
     "fresh": ("fresh", "import, first message, memory for 100,000 targets: processes that have just begun"),
     "profile": ("profile", "where the microseconds of one message go"),
+    "publish": ("publish", "what publishing costs its caller, the process and the other viewers"),
+    "cost": ("cost", "what a month of events costs, posted one by one and published"),
     "lag": ("event_loop_lag", "how long an asyncio application's loop is held up while a broadcast goes out"),
     "gateway": ("gateway", "what the local gateway carries"),
     "node": ("node", "CPU per message of the Node.js library, beside AWS's SDK for JavaScript"),

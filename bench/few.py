@@ -81,7 +81,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         sink = stack.enter_context(running(folder))
-        redis = stack.enter_context(_running_redis(folder))
+        redis = stack.enter_context(running_redis(folder))
         kinds = {f"{face}, {registry}": f"{face} {registry}" for face in ("sync", "asyncio") for registry in REGISTRIES}
         kinds |= {BOTO3_POSTS: "boto3 memory", BOTO3_ALL: "boto3 dynamodb"}
         if options.only:
@@ -132,7 +132,7 @@ def _promised(costs: Costs) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _running_redis(folder: Path) -> Iterator[str]:
+def running_redis(folder: Path) -> Iterator[str]:
     """Run a Redis that keeps nothing, and hand over its URL."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

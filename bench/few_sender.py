@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from math import inf
 from typing import Any
@@ -29,7 +30,7 @@ def main() -> None:
     kind, url, redis = sys.argv[1:]
     face, _, registry = kind.partition(" ")
     pin(last=False)
-    send = {"sync": _sync, "asyncio": _asyncio, "boto3": _boto3}[face](registry, url, redis)
+    send = {"sync": _sync, "asyncio": _asyncio, "boto3": _boto3, "publish": _publish}[face](registry, url, redis)
     for line in sys.stdin:
         viewers, count = json.loads(line)
         before = cpu()
@@ -74,6 +75,21 @@ def _asyncio(registry: str, url: str, redis: str) -> Send:
                 raise RuntimeError(f"not everybody on {channel} was reached")
 
     return lambda channel, times: loop.run_until_complete(send_all(channel, times))
+
+
+def _publish(registry: str, url: str, redis: str) -> Send:
+    caster = Broadcaster(endpoint_url=url, region=REGION, registry=_registry(registry, redis), rate=inf)
+
+    def send(channel: str, times: int) -> None:
+        before = caster.publisher_stats().events
+        for number in range(times):
+            caster.publish(channel, "log", DATA)
+            if number % 10 == 9:
+                time.sleep(0.01)  # a thousand a second
+        if not caster.flush(10.0) or caster.publisher_stats().events != before + times:
+            raise RuntimeError(f"not everybody on {channel} was reached: {caster.publisher_stats()}")
+
+    return send
 
 
 def _boto3(registry: str, url: str, _: str) -> Send:

@@ -16,7 +16,7 @@ from .backlog import Backlog
 from .ledger import Ledger
 
 # Beyond these the caller sorts, which keeps the bounds: events in the queue, and bytes of one.
-_MOST_UNSORTED = 64
+_MOST_UNSORTED = 16
 _LARGE = 4_096
 
 
