@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, NamedTuple
 
 from ..aws.credentials import CredentialSource
@@ -106,7 +107,7 @@ class Boto3Sender:
             pages,
             url=self._endpoint.url,
             pace=self._pace,
-            deadline=time.monotonic() + (settings.deadline if deadline is None else deadline),
+            deadline=inf,
             attempts=settings.attempts,
             concurrency=self._threads,
             random=random.random,
@@ -117,6 +118,8 @@ class Boto3Sender:
         if fan_out.is_done:
             return fan_out, None  # nobody is connected: no credentials, no boto3
         run = _Run(self._connected_client(), fan_out, method, body, settings.timeout)
+        # From now on: the first client takes a second to make, where a machine is busy or small.
+        fan_out.deadline = time.monotonic() + (settings.deadline if deadline is None else deadline)
         run.drive(self._threads, on_stale, stop)
         return fan_out, run.last
 

@@ -16,7 +16,7 @@ pytestmark = [
 _BEGIN = """
 import resource, socket, threading, _thread
 from broadcaster import Broadcaster, BroadcasterError
-caster = Broadcaster(endpoint_url={url!r}, region="us-east-1", sender={sender!r}, verify={authority!r}, deadline=5)
+caster = Broadcaster(endpoint_url={url!r}, region="us-east-1", sender={sender!r}, verify={authority!r}, deadline=30)
 caster.register_connection("L0SM9cOFvHcCIhw=")
 def broadcast(caster=caster):
     try:
@@ -40,7 +40,7 @@ socket.getaddrinfo = lambda host, *rest, **more: resolve("127.0.0.1", *rest, **m
 _NO_FILES = (
     _BEGIN
     + """
-warm = Broadcaster(endpoint_url={url!r}, region="us-east-1", sender={sender!r}, verify={authority!r}, deadline=5)
+warm = Broadcaster(endpoint_url={url!r}, region="us-east-1", sender={sender!r}, verify={authority!r}, deadline=30)
 warm.register_connection("L0SM9cOFvHcCIhw=")
 broadcast(warm)  # imports what is imported late
 limit = 256
