@@ -350,3 +350,18 @@ def test_a_stopped_broadcast_waits_for_no_page():
     plan.give_up(0.5, [first])
     assert plan.is_done
     assert plan.result() == {"sent": 0, "failed": 1, "stale": 0}
+
+
+def test_what_was_granted_to_a_broadcast_that_ended_early_goes_to_the_next():
+    pace = Pace(10.0)
+    refused = fan_out([["a=", "b=", "c="]], pace=pace)
+    tell(refused, refused.take(0.0), 403, 0.0)
+    with pytest.raises(RefusedError):
+        refused.result()
+    assert pace.grant(100, 0.0) == 4
+
+
+def test_nothing_is_begun_after_the_deadline():
+    plan = fan_out([["a=", "b="]], deadline=1.0)
+    assert plan.take(0.9) == "a="
+    assert plan.take(1.0) is None

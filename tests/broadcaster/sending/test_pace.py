@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.sending.pace import DEFAULT_RATE, Pace
+from broadcaster.sending.pace import DEFAULT_RATE, Pace, ThrottleWatch
 
 
 @given(st.floats(1, 20_000), st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 500)), min_size=1))
@@ -38,9 +38,11 @@ def test_throttling_pauses_halves_and_recovers():
     assert pace.next_grant(0.05) == pace.paused_until == pytest.approx(0.1)
     pace.grant(10_000, 0.2)
     assert pace.grant(10_000, 1.2) == pytest.approx(500, rel=0.15)
-    for second in range(2, 12):
-        pace.grant(10_000, second + 0.2)
-    assert pace.grant(10_000, 12.7) == 500
+    # A tenth of the set rate comes back in each second: 600 a second after one more, all of it after five.
+    pace.grant(10_000, 2.2)
+    assert pace.grant(10_000, 2.4) == pytest.approx(0.2 * 720, rel=0.1)
+    pace.grant(10_000, 8.0)
+    assert pace.grant(10_000, 8.4) == pytest.approx(0.4 * 1000, rel=0.01)
 
 
 def test_pauses_grow_while_throttling_goes_on():
@@ -73,3 +75,19 @@ def test_without_a_limit_everything_is_granted():
     pace = Pace(inf)
     assert pace.grant(1_000_000, 0.0) == 1_000_000
     assert pace.next_grant(5.0) <= 5.0
+
+
+@pytest.mark.parametrize("connections", range(1, 12))
+def test_only_many_connections_that_are_throttled_are_everybody(connections):
+    """A slow reader alone, or a few of them, however often they are throttled, say nothing of the account."""
+    watch = ThrottleWatch()
+    signs = [watch.is_everybody(f"id{number % connections}=", number) for number in range(40)]
+    assert any(signs) == (connections >= 6)
+
+
+@pytest.mark.parametrize("spacing", range(1, 6))
+def test_throttling_is_everybodys_only_where_half_of_the_latest_answers_are(spacing):
+    watch = ThrottleWatch()
+    signs = [watch.is_everybody(f"id{number}=", number * spacing) for number in range(40)]
+    assert any(signs) == (spacing <= 2)
+    assert not any(signs[:7])

@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -285,11 +286,13 @@ def test_a_server_that_comes_back_is_served_again(server, make):
     assert send(engine, ids(3)) == {"sent": 3, "failed": 0, "stale": 0}
 
 
-def test_a_certificate_for_another_name_is_refused(tls_server, make):
-    engine = make(tls_server.endpoint._replace(host="127.0.0.2"))
-    assert tls_server.port
-    with pytest.raises(RefusedError):
-        send(engine, ids(3))
+def test_a_certificate_for_another_name_is_refused(start_server, authority, make):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.example").configure_cert(context)
+    server = start_server(tls=context)
+    with pytest.raises(RefusedError, match="certificate is not trusted: Hostname mismatch"):
+        send(make(server.endpoint), ids(3))
+    assert server.requests == []
 
 
 def test_tls_can_go_unverified_on_request(tls_server, make):
