@@ -38,6 +38,7 @@ def test_a_wrong_password_is_said_and_the_right_one_then_works(context, system, 
 def test_the_link_that_is_printed_fills_in_the_form_and_leaves_no_password_in_the_address(context, system):
     page = context.new_page()
     page.goto(system.link)
+    page.get_by_label("Password").wait_for()
     assert page.get_by_label("Password").input_value() == "correct horse"
     assert page.url == system.url + "/"
 
@@ -108,9 +109,14 @@ def test_the_log_is_walked_through_with_the_keyboard(busy):
     log.focus()
     for key in ("ArrowUp", "ArrowUp", "Home"):
         page.keyboard.press(key)
+    page.wait_for_function(
+        """() => {
+            const chosen = document.querySelector(".line[aria-selected=true]");
+            const list = document.getElementById("log-list");
+            return chosen?.index === 0 && list.getAttribute("aria-activedescendant") === chosen.id;
+        }"""
+    )
     chosen = page.locator(".line[aria-selected=true]")
-    chosen.wait_for()
-    assert log.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     assert page.locator("#detail .text dd").text_content() == chosen.locator(".text").text_content()
     page.get_by_role("button", name="Follow").wait_for()  # whoever reads further up is not carried away
     page.keyboard.press("f")

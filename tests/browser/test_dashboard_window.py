@@ -157,9 +157,11 @@ def test_each_figure_says_what_it_is_of(full):
     assert page.get_by_role("group", name=re.compile(r"Since this page was opened at \d\d:\d\d")).is_visible()
     texts = page.locator(".figures .latency").inner_text()
     assert re.search(r"backend to page\s+\d+ ms median \d+ ms 95th percentile", texts.replace("\n", " ")), texts
-    listed = page.locator("#run-list .run").count()
-    counts = [full.figure(name) for name in ("running", "completed", "failed")]
-    assert sum(counts) == listed
+    page.wait_for_function(
+        """() => ["running", "completed", "failed"]
+            .reduce((sum, id) => sum + Number(document.getElementById(id).textContent), 0)
+            === document.querySelectorAll("#run-list .run").length"""
+    )
     assert page.get_by_role("button", name="Info 100").is_visible()
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Info 0").wait_for()

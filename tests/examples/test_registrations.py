@@ -60,3 +60,11 @@ def test_who_registers_ids_without_end_adds_few_posts_to_a_broadcast(start_backe
             assert answer.status == 204
         result = backend.ask("POST", "/runs", {"run_name": "x"}, Cookie=cookie).json
     assert result == {"sent": 0, "failed": 0, "stale": MAX_CONNECTIONS}
+
+
+def test_a_connection_with_more_channels_than_one_may_have_is_refused(backend, cookie):
+    channels = [f"run-{number}" for number in range(101)]
+    registration = {"connection_id": "L0SM9cOFvHcCIhw=", "channels": channels}
+    answer = backend.ask("POST", "/websocket/register", registration, Cookie=cookie)
+    assert answer.status == 422
+    assert "100" in answer.json["detail"]
