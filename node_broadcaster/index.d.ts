@@ -1,11 +1,11 @@
 /** Push events to the browsers that are connected to an API Gateway WebSocket API. */
 
 export interface Settings {
-  /** The API's id, e.g. `abc123xyz`. */
+  /** The API's id, e.g. `abc123xyz`; without it and without `endpointUrl`, the variable `WEBSOCKET_API_ID`. */
   apiId?: string | undefined;
   /** E.g. `us-east-1`; without it, read from `endpointUrl`, `AWS_REGION` or `AWS_DEFAULT_REGION`. */
   region?: string | undefined;
-  /** The stage's bare name; `production` by default. */
+  /** The stage's bare name; without it, the variable `WEBSOCKET_STAGE`, else `production`. */
   stage?: string | undefined;
   /**
    * `https://host/stage` of a custom domain or a local gateway. Wins over `apiId`, and so does AWS's variable

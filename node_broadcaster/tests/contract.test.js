@@ -165,12 +165,13 @@ test("registries name their keys and rows alike", () => {
       const keys = new Keys("broadcaster", redis.scope);
       return redis.channel === undefined ? keys.connection(redis.connection_id) : keys.channel(redis.channel);
     }
-    const { connection_id: id, channels, now, lifetime } = dynamodb;
-    const rows = new Rows();
+    const { connection_id: id, channels, now, lifetime, scope } = dynamodb;
+    const rows = new Rows(scope);
     return {
       puts: rows.puts(id, channels, now, lifetime),
       deletes: rows.deletes(id, channels),
       listeners: channels.map((channel) => rows.listenersQuery(channel, now)),
+      shard: rows.shardQuery(10, now),
       channels: rows.channelsQuery(id),
     };
   });

@@ -140,6 +140,8 @@ AWS_VARIABLES = (
     "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_REGION",
+    "WEBSOCKET_API_ID",
+    "WEBSOCKET_STAGE",
 )
 
 
@@ -246,6 +248,10 @@ def layout_cases():
             {"dynamodb": {"connection_id": connection_id, "channels": channels, "now": 1764000000.25, "lifetime": 7500}}
             for connection_id, channels in zip(ids, (["*"], ["admin"], ["admin", "a/b"], []), strict=True)
         ],
+        *[
+            {"dynamodb": {"connection_id": ids[0], "channels": ["admin"], "now": 0, "lifetime": 1, "scope": scope}}
+            for scope in SCOPES
+        ],
     ]
 
 
@@ -256,11 +262,13 @@ def layout_case(case):
         return list(keys.channel(given["channel"])) if "channel" in given else keys.connection(given["connection_id"])
     given = case["dynamodb"]
     connection_id, channels = given["connection_id"], given["channels"]
+    start = dynamodb_rows.start_of(given["scope"]) if "scope" in given else ""
     return {
-        "puts": dynamodb_rows.puts(connection_id, channels, now=given["now"], lifetime=given["lifetime"]),
-        "deletes": list(dynamodb_rows.deletes(connection_id, channels)),
-        "listeners": [dynamodb_rows.listeners_query(channel, now=given["now"]) for channel in channels],
-        "channels": dynamodb_rows.channels_query(connection_id),
+        "puts": dynamodb_rows.puts(connection_id, channels, now=given["now"], lifetime=given["lifetime"], start=start),
+        "deletes": list(dynamodb_rows.deletes(connection_id, channels, start=start)),
+        "listeners": [dynamodb_rows.listeners_query(channel, now=given["now"], start=start) for channel in channels],
+        "shard": dynamodb_rows.shard_query(10, now=given["now"], start=start),
+        "channels": dynamodb_rows.channels_query(connection_id, start=start),
     }
 
 

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from broadcaster import Broadcaster
+from broadcaster import Broadcaster, InvalidArgumentError
+from broadcaster.registries.choose import make_registry
 
 HERE, GONE, NARROW = "here0000=", "gone0000=", "narrow00="
 
@@ -94,3 +95,34 @@ def test_a_list_of_several_pages_is_read_to_its_end(python, node, management):
         python.register_connection(connection_id, channels=["admin"])
     assert node.broadcastAdminEvent(1) == {"sent": 1_100, "failed": 0, "stale": 0}
     assert sorted(management.bodies) == ids
+
+
+def test_both_bound_the_channels_of_a_connection(python, node):
+    python.register_connection(HERE, channels=[f"python-{number}" for number in range(50)])
+    node.registerConnection(HERE, {"channels": [f"node-{number}" for number in range(50)]})
+    with pytest.raises(InvalidArgumentError) as in_python:
+        python.register_connection(HERE, channels=["one-more"])
+    with pytest.raises(Exception, match="would listen to 101 channels, and 100 is the most for one") as in_node:
+        node.registerConnection(HERE, {"channels": ["one-more"]})
+    assert in_node.value.args == ("InvalidArgumentError", str(in_python.value).replace("max_channels", "maxChannels"))
+
+
+def test_a_deployment_has_a_list_of_its_own(python, node, start_node, management, registry):
+    other = start_node()
+    settings = {"endpointUrl": management.endpoint.url.replace("production", "other"), "region": "us-east-1"}
+    other.initBroadcaster({**settings, "registry": registry})
+    other.registerConnection(HERE)
+    nobody = {"sent": 0, "failed": 0, "stale": 0}
+    assert node.broadcastAdminEvent(1) == python.broadcast_admin_event(1) == nobody
+    assert other.broadcastAdminEvent(1) == {"sent": 1, "failed": 0, "stale": 0}
+
+
+def test_lists_from_before_deployments_were_kept_apart_are_read_and_cleared(node, management, registry):
+    old, _ = make_registry(registry)
+    old.add(HERE, ["admin"])
+    old.add(GONE)
+    assert node.broadcastAdminEvent(1) == {"sent": 1, "failed": 0, "stale": 1}
+    assert [*old.pages("admin")] == [[HERE]]
+    node.unregisterConnection(HERE)
+    assert [*old.pages("admin")] == []
+    old.close()

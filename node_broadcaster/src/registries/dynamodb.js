@@ -15,9 +15,12 @@ const { EVERYTHING, MAX_BATCH, Rows, SHARDS, channelOf, connectionOf } = require
 const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
 const { eachOnce } = require("./merged.js");
-const { UnscopedLists } = require("./unscoped.js");
+const { OldRows } = require("./old_rows.js");
+const { nextPlace, pagesFrom } = require("./rotation.js");
 
 const OPTIONS = ["region", "endpoint_url", "scope"];
+// Of ids, in the order of their bytes, which DynamoDB sorts by.
+const ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 const CONCURRENCY = 16; // requests at once where many connections are removed
 const HINTS = {
   ResourceNotFoundException:
@@ -43,8 +46,8 @@ class DynamoDBRegistry {
   #table;
   #name;
   #rows;
-  #unscopedRows = null; // of lists from before deployments were kept apart; null if there is no scope
-  #unscoped;
+  #unscopedRows = null; // from before deployments were kept apart; null if there is no scope
+  #oldRows;
   #maxChannels;
   #service;
   #clock;
@@ -92,7 +95,7 @@ class DynamoDBRegistry {
     }
     this.#rows = new Rows(scope);
     if (scope) this.#unscopedRows = new Rows();
-    this.#unscoped = new UnscopedLists(clock());
+    this.#oldRows = new OldRows(clock());
     this.#maxChannels = maxChannels;
     this.#service = new JsonService("dynamodb", {
       region,
@@ -105,11 +108,11 @@ class DynamoDBRegistry {
   /**
    * Record that a connection listens to `channels`, or to everything when there is none; an empty list is no change.
    *
-   * One request for each 12 channels. Each entry has a lifetime of its own, from its latest registration.
+   * One request for each 12 channels, and one before to count those that it has. Each entry has a lifetime of its own, from its latest registration.
    */
   async add(connectionId, channels, { lifetime = ENTRY_LIFETIME } = {}) {
     const names = channels ? [...new Set(channels)] : [EVERYTHING];
-    if (channels) await this.#checkCount(connectionId, names);
+    if (channels?.length) await this.#checkCount(connectionId, names);
     for (const batch of batches(this.#rows.puts(connectionId, names, this.#clock(), lifetime))) {
       await this.#writeBatch(`register connection '${connectionId}'`, batch);
     }
@@ -126,7 +129,7 @@ class DynamoDBRegistry {
   async remove(connectionIds) {
     const ids = [...new Set(connectionIds)];
     await this.#remove(this.#rows, ids);
-    if (this.#unscopedRows && this.#unscoped.areLeft(this.#clock())) await this.#remove(this.#unscopedRows, ids);
+    if (this.#unscopedRows && this.#oldRows.mayExist(this.#clock())) await this.#remove(this.#unscopedRows, ids);
   }
 
   async #remove(layout, ids) {
@@ -147,9 +150,14 @@ class DynamoDBRegistry {
     }
   }
 
-  /** Yield who listens to `channel` or to everything, sorted, each once, in lists of at most 1,000. */
+  /** Yield who listens to `channel` or to everything, each once, in lists of at most 1,000. */
   pages(channel) {
-    return eachOnce([channel, EVERYTHING].flatMap((name) => [this.#listeners(name), this.#unscopedListeners(name)]));
+    const lists = (bounds) =>
+      [channel, EVERYTHING].flatMap((name) => [
+        this.#listeners(this.#rows, name, bounds),
+        this.#unscopedListeners(name, bounds),
+      ]);
+    return pagesFrom(nextPlace(), { read: (after, until) => eachOnce(lists({ after, until })), find: idAt });
   }
 
   /** Return the number of connections that have not expired; reads every row by connection. */
@@ -171,20 +179,19 @@ class DynamoDBRegistry {
     this.#service.close();
   }
 
-  async *#unscopedListeners(channel) {
+  async *#unscopedListeners(channel, bounds) {
     const now = this.#clock();
-    const list = this.#unscoped.of(channel);
-    if (!this.#unscopedRows || !(list.isToBeLookedFor(now) || list.areRead(now))) return;
-    let hasSome = false;
-    for await (const page of this.#listeners(channel, this.#unscopedRows)) {
-      hasSome ||= page.length > 0;
+    if (!this.#unscopedRows || !this.#oldRows.isToBeRead(channel, now)) return;
+    let isEmpty = !bounds.after && !bounds.until;
+    for await (const page of this.#listeners(this.#unscopedRows, channel, bounds)) {
+      isEmpty &&= !page.length;
       yield page;
     }
-    list.found(hasSome, now);
+    if (isEmpty) this.#oldRows.foundEmpty(channel, now);
   }
 
-  async *#listeners(channel, layout = this.#rows) {
-    const query = layout.listenersQuery(channel, this.#clock());
+  async *#listeners(layout, channel, bounds) {
+    const query = layout.listenersQuery(channel, this.#clock(), bounds);
     for await (const rows of this.#query("list the connections", query)) yield rows.map((row) => row.sk.S);
   }
 
@@ -199,17 +206,13 @@ class DynamoDBRegistry {
 
   /** Yield the rows of a query in lists of at most 1,000, which may be empty; one request for each. */
   async *#query(what, members) {
-    let ExclusiveStartKey;
-    do {
-      const answer = await this.#call(what, "Query", {
-        ...members,
-        TableName: this.#table,
-        Limit: PAGE_SIZE,
-        ...(ExclusiveStartKey && { ExclusiveStartKey }),
-      });
-      yield answer.Items;
-      ExclusiveStartKey = answer.LastEvaluatedKey;
-    } while (ExclusiveStartKey);
+    let query = { ...members, TableName: this.#table, Limit: PAGE_SIZE };
+    for (;;) {
+      const { Items, LastEvaluatedKey } = await this.#call(what, "Query", query);
+      yield Items;
+      if (!LastEvaluatedKey) return;
+      query = { ...query, ExclusiveStartKey: LastEvaluatedKey };
+    }
   }
 
   async #write(what, writes) {
@@ -235,6 +238,12 @@ class DynamoDBRegistry {
       throw new RegistryError(`${this.#name} could not ${what}: ${error.message}${hint}`, { cause: error });
     }
   }
+}
+
+/** Return about which id is at a share of a list of ids that were made at random. */
+async function idAt(share) {
+  const number = Math.floor(share * ID_CHARACTERS.length ** 2);
+  return ID_CHARACTERS[Math.floor(number / ID_CHARACTERS.length)] + ID_CHARACTERS[number % ID_CHARACTERS.length];
 }
 
 function batches(writes) {

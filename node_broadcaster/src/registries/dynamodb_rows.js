@@ -5,7 +5,7 @@
  *
  * | row | `pk` | `sk` |
  * |---|---|---|
- * | by channel | `<scope>#channel#<channel>`, or `…#channel#*` for everything | `<connection id>` |
+ * | by channel | `<scope>#channel#<channel>`, or `<scope>#channel#*` for everything | `<connection id>` |
  * | by connection | `<scope>#connections#<shard>` | `<connection id>#<channel>`, or `<connection id>#*` |
  *
  * The layout is the Python library's, told in `broadcaster/registries/dynamodb.py`: it, the Lambda and this share one list.
@@ -13,6 +13,7 @@
 "use strict";
 
 const { crc32 } = require("./crc32.js");
+const { encodeScope } = require("./scope.js");
 
 const EVERYTHING = "*"; // among channel names; no channel can have this name
 const SHARDS = 16; // partition keys that the rows by connection are spread over
@@ -25,7 +26,7 @@ class Rows {
   #start;
 
   constructor(scope = "") {
-    this.#start = scope && `${scope}#`;
+    this.#start = scope && `${encodeScope(scope)}#`;
   }
 
   /**
@@ -49,9 +50,19 @@ class Rows {
     return rows.map((each) => each.map((Key) => ({ DeleteRequest: { Key } })));
   }
 
-  /** Return the members of a Query for who listens to `channel` (or to `EVERYTHING`), by the order of their ids. */
-  listenersQuery(channel, now) {
-    return queryOf(`${this.#start}channel#${channel}`, now);
+  /**
+   * Return the members of a Query for who listens to `channel` (or to `EVERYTHING`), by the order of their ids: those
+   * after one id up to another, that one included; an empty one is no bound.
+   */
+  listenersQuery(channel, now, { after = "", until = "" } = {}) {
+    const query = queryOf(`${this.#start}channel#${channel}`, now);
+    const values = query.ExpressionAttributeValues;
+    if (until) {
+      query.KeyConditionExpression = "pk = :pk AND sk <= :until";
+      values[":until"] = { S: until };
+    }
+    if (after) query.ExclusiveStartKey = { pk: values[":pk"], sk: { S: after } };
+    return query;
   }
 
   /** Return the members of a Query for the connections of one shard: a row for each channel, by the order of ids. */

@@ -17,6 +17,7 @@
 "use strict";
 
 const { ConfigurationError, show } = require("../errors.js");
+const { encodeScope } = require("./scope.js");
 
 const DEFAULT_PREFIX = "broadcaster";
 const EVERYTHING = "*"; // among channel names; no channel can have this name
@@ -50,18 +51,6 @@ class Keys {
   connection(connectionId) {
     return `${this.#start}:connection:${connectionId}`;
   }
-}
-
-/** Percent-encode what the start of a key cannot have: braces above all. */
-function encodeScope(scope) {
-  if ([...scope].length > 400 || /(?! )[\p{C}\p{Z}]/u.test(scope)) {
-    throw new ConfigurationError(
-      `scope ${show(scope, 120)} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'`,
-    );
-  }
-  const encode = (character) =>
-    [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join("");
-  return scope.replace(/[^A-Za-z0-9_.:/-]/gu, encode);
 }
 
 /** Return how long a key has to live, in milliseconds, whose last entry lives for `lifetime` seconds. */

@@ -6,7 +6,6 @@ const { ENTRY_LIFETIME } = require("./lifetime.js");
 // A process of an older version may register connections until this one has taken its place.
 const LIFE = ENTRY_LIFETIME + 300; // seconds: 2 hours and 10 minutes
 const PAUSE = 60; // seconds
-const MOST_LISTS = 10_000;
 
 /** Tells whether there may be connections in the lists without a scope. Does no I/O; `now` is in seconds. */
 class Unscoped {
@@ -35,26 +34,4 @@ class Unscoped {
   }
 }
 
-/** The same for many lists, of which each is looked at for itself. */
-class UnscopedLists {
-  #began;
-  #lists = new Map(); // name -> Unscoped
-
-  constructor(now) {
-    this.#began = now;
-  }
-
-  /** Whether this life of a connection is not over yet. */
-  areLeft(now) {
-    return now < this.#began + LIFE;
-  }
-
-  /** Return what is known of the list of this name. */
-  of(name) {
-    if (this.#lists.size > MOST_LISTS) this.#lists.clear(); // they are looked at once more
-    if (!this.#lists.has(name)) this.#lists.set(name, new Unscoped(this.#began));
-    return this.#lists.get(name);
-  }
-}
-
-module.exports = { Unscoped, UnscopedLists };
+module.exports = { LIFE, PAUSE, Unscoped };
