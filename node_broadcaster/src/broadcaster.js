@@ -83,7 +83,7 @@ class Broadcaster {
     const listeners = await Listeners.begin(this.#registry.pages(channel));
     listeners.whenThere(this.#sender.wake);
     const result = listeners.isEmpty ? makeResult() : await this.#send(listeners, body);
-    debug("%s on %s: %d sent, %d failed, %d stale", event, channel, result.sent, result.failed, result.stale);
+    debug("%s on %s: %j%s", event, channel, result, result.failed ? `; the first: ${result.failures[0].reason}` : "");
     if (listeners.error) throw Object.assign(listeners.error, { result });
     return result;
   }

@@ -7,10 +7,9 @@
  */
 "use strict";
 
-const { CredentialSource } = require("../aws/credentials.js");
 const { regionInEnvironment } = require("../aws/environment.js");
-const { JsonService } = require("../aws/json_service.js");
-const { ConfigurationError, RegistryError, show } = require("../errors.js");
+const { ConfigurationError, show } = require("../errors.js");
+const { DynamoDBCalls, atOnce } = require("./dynamodb_calls.js");
 const { EVERYTHING, MAX_BATCH, Rows, SHARDS, channelOf, connectionOf } = require("./dynamodb_rows.js");
 const { MAX_CHANNELS, tooManyChannels } = require("../names.js");
 const { ENTRY_LIFETIME, PAGE_SIZE } = require("./lifetime.js");
@@ -21,19 +20,6 @@ const { nextPlace, pagesFrom } = require("./rotation.js");
 const OPTIONS = ["region", "endpoint_url", "scope"];
 // Of ids, in the order of their bytes, which DynamoDB sorts by.
 const ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
-const CONCURRENCY = 16; // requests at once where many connections are removed
-const HINTS = {
-  ResourceNotFoundException:
-    ". Is the table's name right, and the region? The stack makes the table with -c registry=dynamodb",
-};
-for (const code of [
-  "AccessDeniedException",
-  "ExpiredTokenException",
-  "InvalidSignatureException",
-  "UnrecognizedClientException",
-]) {
-  HINTS[code] = ". It takes credentials that may dynamodb:Query and dynamodb:BatchWriteItem this table";
-}
 
 /**
  * Keeps connections in a DynamoDB table, where every process with access to it sees them.
@@ -43,13 +29,11 @@ for (const code of [
  * since the epoch, for tests.
  */
 class DynamoDBRegistry {
-  #table;
-  #name;
   #rows;
   #unscopedRows = null; // from before deployments were kept apart; null if there is no scope
   #oldRows;
   #maxChannels;
-  #service;
+  #calls;
   #clock;
 
   /** Make one from what follows `dynamodb://` in a URL. */
@@ -86,22 +70,17 @@ class DynamoDBRegistry {
       );
     }
     region ||= regionInEnvironment();
-    this.#table = table;
-    this.#name = `DynamoDBRegistry('${table}'${region ? `, region: '${region}'` : ""})`;
+    const name = `DynamoDBRegistry('${table}'${region ? `, region: '${region}'` : ""})`;
     if (!region) {
       throw new ConfigurationError(
-        `no region for ${this.#name}; give 'dynamodb://${table}?region=us-east-1' or set AWS_REGION`,
+        `no region for ${name}; give 'dynamodb://${table}?region=us-east-1' or set AWS_REGION`,
       );
     }
     this.#rows = new Rows(scope);
     if (scope) this.#unscopedRows = new Rows();
     this.#oldRows = new OldRows(clock());
     this.#maxChannels = maxChannels;
-    this.#service = new JsonService("dynamodb", {
-      region,
-      endpointUrl,
-      credentials: new CredentialSource(),
-    });
+    this.#calls = new DynamoDBCalls(table, name, { region, endpointUrl });
     this.#clock = clock;
   }
 
@@ -114,7 +93,7 @@ class DynamoDBRegistry {
     const names = channels ? [...new Set(channels)] : [EVERYTHING];
     if (channels?.length) await this.#checkCount(connectionId, names);
     for (const batch of batches(this.#rows.puts(connectionId, names, this.#clock(), lifetime))) {
-      await this.#writeBatch(`register connection '${connectionId}'`, batch);
+      await this.#calls.write(`register connection '${connectionId}'`, batch);
     }
   }
 
@@ -166,7 +145,7 @@ class DynamoDBRegistry {
     const counts = await atOnce(shards, async (shard) => {
       const ids = new Set();
       const query = this.#rows.shardQuery(shard, this.#clock());
-      for await (const rows of this.#query("count the connections", query)) {
+      for await (const rows of this.#calls.query("count the connections", query)) {
         for (const row of rows) ids.add(connectionOf(row));
       }
       return ids.size;
@@ -176,7 +155,7 @@ class DynamoDBRegistry {
 
   /** Close the connections to DynamoDB; the next use opens them again. */
   async close() {
-    this.#service.close();
+    this.#calls.close();
   }
 
   async *#unscopedListeners(channel, bounds) {
@@ -192,51 +171,20 @@ class DynamoDBRegistry {
 
   async *#listeners(layout, channel, bounds) {
     const query = layout.listenersQuery(channel, this.#clock(), bounds);
-    for await (const rows of this.#query("list the connections", query)) yield rows.map((row) => row.sk.S);
+    for await (const rows of this.#calls.query("list the connections", query)) yield rows.map((row) => row.sk.S);
   }
 
   async #channels(layout, connectionId) {
     const channels = [];
     const query = layout.channelsQuery(connectionId);
-    for await (const rows of this.#query(`look up connection '${connectionId}'`, query)) {
+    for await (const rows of this.#calls.query(`look up connection '${connectionId}'`, query)) {
       channels.push(...rows.map(channelOf));
     }
     return channels;
   }
 
-  /** Yield the rows of a query in lists of at most 1,000, which may be empty; one request for each. */
-  async *#query(what, members) {
-    let query = { ...members, TableName: this.#table, Limit: PAGE_SIZE };
-    for (;;) {
-      const { Items, LastEvaluatedKey } = await this.#call(what, "Query", query);
-      yield Items;
-      if (!LastEvaluatedKey) return;
-      query = { ...query, ExclusiveStartKey: LastEvaluatedKey };
-    }
-  }
-
   async #write(what, writes) {
-    await atOnce(batches(writes), (batch) => this.#writeBatch(what, batch));
-  }
-
-  /** Write at most 25 rows with one request, and what of them was not processed with further ones. */
-  async #writeBatch(what, writes) {
-    let left = writes;
-    const members = () => ({ RequestItems: { [this.#table]: left } });
-    await this.#call(what, "BatchWriteItem", members, (answer) => {
-      left = answer.UnprocessedItems?.[this.#table] ?? [];
-      return !left.length;
-    });
-  }
-
-  async #call(what, operation, members, isDone) {
-    try {
-      return await this.#service.call(operation, members, isDone);
-    } catch (error) {
-      if (error instanceof ConfigurationError) throw error;
-      const hint = HINTS[error.code] ?? "";
-      throw new RegistryError(`${this.#name} could not ${what}: ${error.message}${hint}`, { cause: error });
-    }
+    await atOnce(batches(writes), (batch) => this.#calls.write(what, batch));
   }
 }
 
@@ -249,29 +197,6 @@ async function idAt(share) {
 function batches(writes) {
   const count = Math.ceil(writes.length / MAX_BATCH);
   return Array.from({ length: count }, (_, at) => writes.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH));
-}
-
-/** Return the results in order, with some under way at once; if one fails no further ones are begun. */
-async function atOnce(given, work) {
-  const results = [];
-  let next = 0;
-  let hasFailed = false;
-  const worker = async () => {
-    while (next < given.length && !hasFailed) {
-      const at = next;
-      next += 1;
-      try {
-        results[at] = await work(given[at]);
-      } catch (error) {
-        hasFailed = true;
-        throw error;
-      }
-    }
-  };
-  const settled = await Promise.allSettled(Array.from({ length: Math.min(CONCURRENCY, given.length) }, worker));
-  const failed = settled.find(({ status }) => status === "rejected");
-  if (failed) throw failed.reason;
-  return results;
 }
 
 module.exports = { DynamoDBRegistry };
