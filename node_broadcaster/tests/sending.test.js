@@ -143,6 +143,14 @@ test("what is not answered by the deadline has failed", async () => {
   assert.equal(result.failures[0].reason, "not answered by the broadcast's deadline");
 });
 
+test("posts that were all given up by the deadline have failed, and the address is not blamed", async () => {
+  server.script = () => "hang";
+  server.greet = (number) => (number <= 8 ? "ok" : "stall");
+  const { send } = await connectTo(20, { deadline: 0.7, timeout: 0.3, attempts: 9 });
+  const result = await send();
+  assert.deepEqual(result, { sent: 0, failed: 20, stale: 0 });
+});
+
 test("connections that stall or close when they are opened are given up for others", async () => {
   server.greet = (number) => ["stall", "close", "ok"][number % 3];
   const { send } = await connectTo(100, { timeout: 0.5, attempts: 9 });

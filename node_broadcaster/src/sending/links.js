@@ -13,7 +13,12 @@ const RECENTLY = 1; // seconds; one that was free for longer may have been close
 const STUCK_AFTER = 0.1; // seconds
 const SLOW_OPENING_AFTER = 0.3;
 
-/** The links to one endpoint; `owner` is told what happens to those that carry a request, see `Link`. */
+/**
+ * The links to one endpoint.
+ *
+ * `owner` is told of what happens: `opened(link)`, `answered(link, answer)`, `lost(link, reason, { onKept, timedOut })` of
+ * one that carried a request, `closed()` of one that did not.
+ */
 class Links {
   #endpoint;
   #timeout;
@@ -99,7 +104,7 @@ class Links {
   opened(link) {
     link.since = this.#clock();
     this.#dialing.opened();
-    this.#owner.freed(link);
+    this.#owner.opened(link);
   }
 
   answered(link, answer) {

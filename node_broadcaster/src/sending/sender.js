@@ -39,7 +39,7 @@ class Sender {
     this.#settings = settings;
     this.#credentials = credentials;
     this.#pace = new Pace(settings.rate);
-    const owner = { freed: this.#employ, answered: this.#answered, lost: this.#lost, closed: this.wake };
+    const owner = { opened: this.#employ, answered: this.#answered, lost: this.#lost, closed: this.wake };
     this.#links = new Links(endpoint, settings, owner, seconds);
   }
 
@@ -118,13 +118,18 @@ class Sender {
     for (const task of tasks) {
       const connectionId = task.isReady ? task.fanOut.take(now) : undefined;
       if (connectionId !== undefined) {
-        link.post(task, connectionId, now);
+        this.#post(link, task, connectionId, now);
         return;
       }
     }
     this.#links.rest(link, now);
     this.wake();
   };
+
+  #post(link, task, connectionId, now) {
+    task.hasHadLink = true;
+    link.post(task, connectionId, now);
+  }
 
   #lost = ({ task, connectionId }, reason, { onKept = false, timedOut = false }) => {
     if (onKept) task.fanOut.lostOnKept(connectionId, reason, seconds());
@@ -152,14 +157,14 @@ class Sender {
     if (task.error) {
       fanOut.end("the broadcast was stopped", this.#links.abandon(task));
     } else if (!fanOut.isDone && now >= fanOut.deadline) {
-      const { whyNotOpen } = this.#links;
-      if (whyNotOpen) fanOut.cannotConnect(whyNotOpen);
+      const reason = task.hasHadLink ? null : this.#links.whyNotOpen;
+      if (reason !== null) fanOut.cannotConnect(reason);
       fanOut.giveUp(this.#links.abandon(task));
     }
     while (!fanOut.isDone && this.#links.hasIdle && task.isReady) {
       const connectionId = fanOut.take(now);
       if (connectionId === undefined) break;
-      this.#links.takeIdle().post(task, connectionId, now);
+      this.#post(this.#links.takeIdle(), task, connectionId, now);
     }
     if (fanOut.isDone || task.error) {
       this.#tasks.splice(this.#tasks.indexOf(task), 1);

@@ -19,6 +19,7 @@ const STALE_BATCH = 1000;
  */
 class Task {
   last = null; // the last answer, for a single request
+  hasHadLink = false; // whether anything was posted
   #endpoint;
   #source;
   #onStale;
