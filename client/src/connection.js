@@ -138,7 +138,6 @@ export class Connection extends Emitter {
     if (!this.#isWanted || (isShown && this._platform.document?.hidden)) return;
     if (link?.id) {
       if (!isShown || this._platform.Date.now() - link.heard > TICK) link.probe();
-      if (isShown && link.isDue) link.register();
     } else if (type === "online" || (isShown && !link)) {
       link?.close(); // begun without a network, it would last until its time limit
       this.#dial();
@@ -247,14 +246,14 @@ export class Connection extends Emitter {
   /** In the shape of Pusher's errors. */
   _fail(type, { message, status, requestId, isFinal }) {
     const data = { message, code: status, requestId, ...(isFinal && { isFinal }) };
-    if (!this._emit("error", { type, error: { data } })) this._complain(type, message, "the connection's 'error'");
+    if (!this._emit("error", { type, error: { data } })) this._complain(type, message);
   }
 
   /** What nobody handles goes to the console, once for each kind: else nothing would come, and nothing say why. */
-  _complain(kind, message, where) {
+  _complain(kind, message) {
     if (this.#complaints.has(kind)) return;
     this.#complaints.add(kind);
-    console.error(`${kind}: ${message}. Bind ${where} to handle what is like it.`);
+    console.error(`${kind}: ${message}; nobody handles it`);
   }
 
   #enter(state, data) {

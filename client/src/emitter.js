@@ -3,7 +3,7 @@ export class Emitter {
   #bindings = []; // [event, or null for every event; callback]
 
   bind(event, callback) {
-    if (typeof callback !== "function") throw new TypeError(`bind takes a function, not ${typeof callback} '${callback}'`);
+    if (typeof callback !== "function") throw new TypeError(`bind takes a function, not '${callback}'`);
     this.#bindings.push([event, callback]);
     return this;
   }

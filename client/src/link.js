@@ -8,7 +8,6 @@ export class Link {
   closed = false;
   confirmed = new Map(); // channels that the gateway has said yes to -> false while they are being given up
   refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
-  isDue = false; // to be registered again as soon as the page is looked at
   #connection;
   #platform;
   #socket;
@@ -95,15 +94,16 @@ export class Link {
   register() {
     const { register, registerInterval = limits.REGISTER_INTERVAL } = this.#options;
     if (!register) return;
-    this.isDue = false;
     this.#platform.clearTimeout(this.#again);
-    const repeat = () => (this.#platform.document?.hidden ? (this.isDue = true) : this.register());
+    const repeat = () => (this.#platform.document?.hidden ? wait() : this.register());
+    const wait = () => {
+      const pause = registerInterval * (0.8 + 0.4 * this.#platform.Math.random());
+      this.#again = this.#platform.setTimeout(repeat, pause);
+    };
     let isDone = false;
     this.#persist("", "RegistrationError", () => !isDone && !this.refused.has(""), async () => {
       isDone = this.registered = await ask(this.#connection, register, { connection_id: this.id }, () => true);
-      if (this.closed || !registerInterval) return;
-      const pause = registerInterval * (0.8 + 0.4 * this.#platform.Math.random());
-      this.#again = this.#platform.setTimeout(repeat, pause);
+      if (!this.closed && registerInterval) wait();
     });
   }
 
@@ -142,7 +142,7 @@ export class Link {
     const { channel } = request;
     const answered = new Promise((resolve) => this.#waiting.set(`history ${channel}`, resolve));
     this.send({ action: "history", ...request, auth: this.#auth.get(channel) });
-    return within(answered, this.#platform, `the gateway, to 'history' of '${channel}',`);
+    return within(answered, this.#platform, "the gateway");
   }
 
   answerHistory(answer) {
@@ -162,7 +162,7 @@ export class Link {
     const event = "pusher:subscription_error";
     const isWanted = this.#connection._channels.has(name);
     if (this.#connection._tell(name, event, { status, message }) || !isWanted) return;
-    this.#connection._complain(event, `${message} (channel '${name}')`, `'${event}' of the channel`);
+    this.#connection._complain(event, `${message} (channel '${name}')`);
   }
 
   async #change(name) {
@@ -176,7 +176,7 @@ export class Link {
     if (this.confirmed.has(name)) this.confirmed.set(name, false);
     const answered = new Promise((resolve) => this.#waiting.set(name, resolve));
     this.send(frame);
-    await within(answered, this.#platform, `the gateway, to '${frame.action}' of '${name}',`);
+    await within(answered, this.#platform, "the gateway");
   }
 
   /**

@@ -23,5 +23,5 @@ export function check(options, known) {
 /** Throws for an option that is neither a URL nor a function. */
 export function checkTarget(name, target) {
   if (!target || isFunction(target) || typeof target === "string") return;
-  throw new Error(`the option '${name}' is a URL or a function, not of type ${typeof target}`);
+  throw new Error(`'${name}' is a URL or a function, not ${typeof target}`);
 }
