@@ -86,6 +86,8 @@ def lines_to_paste(outputs: Mapping[str, str]) -> str:
         "BROADCASTER_REGISTRY": "RegistryUrl",
         "BROADCASTER_SECRET": "SubscriptionSecretArn",
     }
+    if "DomainTarget" in outputs:  # without it the library posts to AWS's own host name, which may not answer
+        variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = "ConnectionsUrl"
     backend = [f"{variable}={outputs[key]}" for variable, key in variables.items() if key in outputs]
     return "\n".join(
         [

@@ -20,6 +20,8 @@ from broadcaster import Broadcaster
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
+# The emulator takes any; AWS wants one that exists, for the name of the domain.
+CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012"
 
 
 class Deployment:
@@ -149,8 +151,7 @@ def test_a_changed_deployment_serves_events_again_and_has_the_alarms_the_domain_
         "monitoring": "ops@example.com",
         "daily_budget": "5",
         "domain": f"{deployment.name}.example.com",
-        # The emulator takes any; AWS wants one that exists, for this name.
-        "certificate": "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012",
+        "certificate": CERTIFICATE,
     }
     deployment.deploy("--tags", "team=web")
     assert deployment.outputs["WebSocketUrl"] == f"wss://{deployment.name}.example.com"
@@ -189,23 +190,40 @@ def test_a_removed_deployment_leaves_nothing_behind(deployment, command_of):
     assert deployment.account.inventory() == deployment.before
 
 
-def test_dev_py_deploys_and_prints_the_lines_to_paste(account, checkout):
+@pytest.mark.usefixtures("checkout")
+def test_dev_py_deploys_prints_the_lines_to_paste_and_says_what_stops_the_removal(account):
     account.bootstrap()
-    with checkout:
-        done = subprocess.run(
-            [sys.executable, "dev.py", "deploy", "--require-approval", "never", "-c", "name=from-dev-py"],
-            cwd=ROOT,
-            env=account.root,
-            capture_output=True,
-            text=True,
-        )
+    before = account.inventory()
+    settings = ["-c", "name=from-dev-py", "-c", "domain=ws.example.com", "-c", f"certificate={CERTIFICATE}"]
+    done = dev_py(account, "deploy", "--require-approval", "never", *settings)
     assert done.returncode == 0, done.stdout + done.stderr
     [api] = account.client("apigatewayv2").get_apis()["Items"]
-    host = f"{api['ApiId']}.execute-api.us-east-1.amazonaws.com"
-    lines = done.stdout.splitlines()
-    assert f"NEXT_PUBLIC_PUSHER_KEY=wss://{host}/production" in lines
-    assert {f"WEBSOCKET_API_ID={api['ApiId']}", "WEBSOCKET_STAGE=production", "AWS_REGION=us-east-1"} <= set(lines)
-    account.cdk("destroy", "--force", "--context", "name=from-dev-py")
+    assert {
+        "NEXT_PUBLIC_PUSHER_KEY=wss://ws.example.com",
+        f"WEBSOCKET_API_ID={api['ApiId']}",
+        "WEBSOCKET_STAGE=production",
+        "AWS_REGION=us-east-1",
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=https://ws.example.com",
+    } <= set(done.stdout.splitlines())
+
+    iam = account.client("iam")
+    [policy] = iam.list_policies(Scope="Local")["Policies"]
+    iam.create_user(UserName="by-hand")
+    iam.attach_user_policy(UserName="by-hand", PolicyArn=policy["Arn"])
+    refused = dev_py(account, "destroy", "--force", *settings)
+    assert refused.returncode == 1
+    assert f"aws iam detach-user-policy --user-name by-hand --policy-arn {policy['Arn']}" in refused.stderr
+    assert account.client("apigatewayv2").get_apis()["Items"] == [api]
+
+    iam.detach_user_policy(UserName="by-hand", PolicyArn=policy["Arn"])
+    done = dev_py(account, "destroy", "--force", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert account.inventory() == before
+
+
+def dev_py(account, *arguments):
+    command = [sys.executable, "dev.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=account.root, capture_output=True, text=True)
 
 
 def test_a_deployer_without_rights_is_refused(account):
