@@ -19,7 +19,8 @@ What holds:
 - What one caller sends in turn arrives in turn: a broadcast returns when everybody has their outcome. Between callers
   that send at the same time (tasks, `asyncio.gather`) there is no order: await one before the next where it matters.
 - Broadcasts that run at once share the worker, its connections to API Gateway and the `rate`. Each has a `concurrency`
-  and a `deadline` of its own, and none waits for the slow clients or the slow registry of another.
+  and a `deadline` of its own, and none waits for the slow clients of another; nor for its slow registry, unless 64
+  calls wait for one already.
 - A cancelled broadcast (`task.cancel()`, `asyncio.timeout`) stops at once: requests in flight are given up, and who was
   not sent to counts as failed. What had been sent is on the error as `result`:
 

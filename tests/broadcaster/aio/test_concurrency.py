@@ -106,3 +106,15 @@ async def test_the_event_loop_goes_on_while_the_registry_blocks(make):
     assert not registering.done()
     released.set()
     await registering
+
+
+async def test_a_dozen_slow_registries_do_not_make_the_next_broadcast_wait(make, slow_registry, until):
+    registry = slow_registry(["L0SM9cOFvHcCIhw="], ["L0SM9cOFvHcCIhx="])
+    caster = make(registry=registry)
+    slow = [asyncio.create_task(caster.broadcast("slow", "event", {})) for _ in range(12)]
+    await until(registry.waiting.is_set)
+    await caster.register_connection("L0SM9cOFvHcCIhy=")
+    assert (await caster.broadcast("admin", "event", {})).sent == 1
+    assert not any(task.done() for task in slow)
+    registry.go_on.set()
+    assert [result.sent for result in await asyncio.gather(*slow)] == [2] * 12
