@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -275,3 +276,47 @@ def new_dashboard(context):
 @pytest.fixture
 def playwright_error():
     return Error
+
+
+@pytest.fixture
+def serve_page():
+    """Serves an empty page with the client's modules; a test's functions answer its POSTs.
+
+    Each is called with the JSON of the request and returns a status, headers and a body.
+    """
+    client = ROOT / "client" / "src"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.startswith("/client/"):
+                self._say(
+                    200, {"Content-Type": "text/javascript"}, (client / self.path.rpartition("/")[2]).read_bytes()
+                )
+            else:
+                self._say(200, {"Content-Type": "text/html"}, b"<!doctype html><title>A page</title>")
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._say(*self.server.answers[self.path.partition("?")[0]](body))
+
+        def _say(self, status, headers, body):
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+
+        def serve(answers):
+            server.answers = answers
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield serve
+        server.shutdown()
+        thread.join()

@@ -1,53 +1,20 @@
 """What a browser makes of a backend's wrong answers, and which words the client has for it."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
 import pytest
 
-CLIENT = Path(__file__).parents[2] / "client" / "src"
 FINAL = "; it is not asked again on this connection"
 CORS = "cannot be read (Failed to fetch): no network, or CORS forbids it"
+ANSWERS = {
+    "/login-needed": lambda body: (303, {"Location": "/login?next=secret"}, b""),
+    "/page": lambda body: (200, {"Content-Type": "text/html; charset=utf-8"}, b"<!doctype html>"),
+    "/nothing": lambda body: (404, {"Content-Type": "application/json"}, b"{}"),
+    "/register": lambda body: (200, {"Content-Type": "application/json"}, b"{}"),
+}
 
 
-class Backend(BaseHTTPRequestHandler):
-    """Serves a page with the client, and answers a registration at each path in a way of its own."""
-
-    def do_GET(self):
-        if self.path.startswith("/client/"):
-            self._answer(200, "text/javascript", (CLIENT / self.path.rpartition("/")[2]).read_bytes())
-        else:
-            self._answer(200, "text/html; charset=utf-8", b"<!doctype html><title>A page</title>")
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path.startswith("/login-needed"):
-            self._answer(303, "text/plain", Location="/login?next=secret")
-        elif self.path == "/page":
-            self.do_GET()
-        else:
-            self._answer(404 if self.path == "/nothing" else 200, "application/json", b"{}")
-
-    def _answer(self, status, content_type, body=b"", **headers):
-        self.send_response(status)
-        for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="module")
-def backend():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+@pytest.fixture
+def backend(serve_page):
+    return serve_page(ANSWERS)
 
 
 @pytest.fixture
