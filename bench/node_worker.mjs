@@ -41,7 +41,7 @@ class Sdk {
     const Data = JSON.stringify({ channel: "admin", event: "admin_event", data: { text } });
     const left = [...ids];
     const work = async () => {
-      for (let ConnectionId; (ConnectionId = left.pop()); ) {
+      for (let ConnectionId; (ConnectionId = left.pop());) {
         await this.#clients[stage].send(new PostToConnectionCommand({ ConnectionId, Data }));
       }
     };

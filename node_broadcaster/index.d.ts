@@ -102,8 +102,8 @@ export class Broadcaster {
   constructor(settings?: Settings);
 
   /**
-   * Let a connection receive what is broadcast on `channels`, or everything without any. Registrations of one connection
-   * add up; each keeps it for a little over two hours, which no connection outlives.
+   * Let a connection receive what is broadcast on `channels`, or everything without any. Registrations of one
+   * connection add up; each keeps it for a little over two hours, which no connection outlives.
    *
    * Rejects with an `InvalidArgumentError` where the id or a channel is malformed: ids come from browsers, and nothing
    * in one that passes can change the URL that is posted to. With a `RegistryError` where it cannot be written down.
@@ -117,8 +117,8 @@ export class Broadcaster {
   unregisterConnection(connectionId: string): Promise<void>;
 
   /**
-   * Return the signature with which this connection may subscribe to this channel, for the client's `auth`. Whoever gets
-   * it may listen: look first whether the user of this request may.
+   * Return the signature with which this connection may subscribe to this channel, for the client's `auth`. Whoever
+   * gets it may listen: look first whether the user of this request may.
    *
    * Rejects with a `ConfigurationError` without a secret, a `RefusedError` where Secrets Manager does not give it.
    */

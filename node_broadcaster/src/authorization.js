@@ -13,8 +13,8 @@ const { ConfigurationError, RefusedError, show } = require("./errors.js");
 
 const VARIABLE = "BROADCASTER_SECRET";
 const KEEP = 300; // seconds
-// If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no secret that
-// was replaced.
+// If Secrets Manager cannot be asked meanwhile, what is kept serves on; longer than this the Lambda accepts no secret
+// that was replaced.
 const LONGEST_KEEP = 900; // seconds
 // Characters. HMAC-SHA256 wants a key as long as its output: https://www.rfc-editor.org/rfc/rfc2104#section-3
 const MIN_LENGTH = 32;

@@ -20,7 +20,7 @@ const ADMIN_EVENT = "admin_event";
 const SETTINGS = [
   "apiId", "region", "stage", "endpointUrl", "registry", "maxChannels", "secret",
   "concurrency", "timeout", "attempts", "deadline", "rate",
-]; // prettier-ignore
+];
 
 // Whoever waits for a broadcast also waits for this.
 const REMOVAL_TIME = 1000; // milliseconds

@@ -16,8 +16,8 @@ const EXAMPLE = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/productio
  *
  * The variable is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, or `AWS_ENDPOINT_URL` for all services; both win over
  * `apiId`, so that the same code talks to a local gateway. Without `region`, it is read from the URL, `AWS_REGION` or
- * `AWS_DEFAULT_REGION`. Without `apiId` and `stage` those of `WEBSOCKET_API_ID` and `WEBSOCKET_STAGE` are taken, else the
- * stage `production`. Throws a ConfigurationError for what is missing or malformed.
+ * `AWS_DEFAULT_REGION`. Without `apiId` and `stage` those of `WEBSOCKET_API_ID` and `WEBSOCKET_STAGE` are taken, else
+ * the stage `production`. Throws a ConfigurationError for what is missing or malformed.
  */
 function resolveEndpoint({ apiId, region, stage, endpointUrl } = {}, environment = process.env) {
   if (apiId === undefined && !endpointUrl) apiId = environment[API_ID_VARIABLE] || undefined;

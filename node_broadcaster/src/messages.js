@@ -37,9 +37,11 @@ function encode(channel, event, data) {
 }
 
 let milliseconds = 0;
-let counter = randomBytes(5).readUIntBE(0, 5) ; // room to count up in
+let counter = randomBytes(5).readUIntBE(0, 5); // room to count up in
 
-/** Return an id that sorts by time: 44 bits of milliseconds, then 40 that count up from a random number; 21 hex digits. */
+/**
+ * Return an id that sorts by time: 44 bits of milliseconds, then 40 that count up from a random number; 21 hex digits.
+ */
 function nextId() {
   milliseconds = Math.max(milliseconds, Date.now()); // if the clock was set back, order is kept all the same
   counter += 1;

@@ -31,7 +31,10 @@ test("a request is signed and names its operation", async () => {
   for await (const page of registry.pages("admin")) assert.fail(page);
   const targets = server.requests.map(({ headers }) => headers["X-Amz-Target"]);
   assert.deepEqual(targets, Array(4).fill("DynamoDB_20120810.Query")); // two lists, and the two of before
-  assert.match(server.requests[0].headers.Authorization, /us-east-1\/dynamodb\/aws4_request, SignedHeaders=content-type;host;/);
+  assert.match(
+    server.requests[0].headers.Authorization,
+    /us-east-1\/dynamodb\/aws4_request, SignedHeaders=content-type;host;/,
+  );
   for await (const page of registry.pages("admin")) assert.fail(page);
   assert.equal(server.requests.length, 6); // those of before were empty
   await registry.close();
@@ -55,7 +58,10 @@ test("what passes is repeated, and what was not written is written again", async
   const registry = connect();
   await registry.add(ID, ["admin"]);
   const writes = server.requests.filter(({ headers }) => headers["X-Amz-Target"].endsWith("BatchWriteItem"));
-  assert.deepEqual(writes.map(({ body }) => JSON.parse(body).RequestItems.table.length), [2, 1]);
+  assert.deepEqual(
+    writes.map(({ body }) => JSON.parse(body).RequestItems.table.length),
+    [2, 1],
+  );
   await registry.close();
 });
 

@@ -21,7 +21,10 @@ afterEach(library.closeBroadcaster);
 
 test("without initBroadcaster every function says what to call", async () => {
   for (const name of ["registerConnection", "broadcast", "broadcastAdminEvent", "getConnection"]) {
-    await assert.rejects(library[name](ID, "e", 1), /^ConfigurationError: initBroadcaster was not called in this process/);
+    await assert.rejects(
+      library[name](ID, "e", 1),
+      /^ConfigurationError: initBroadcaster was not called in this process/,
+    );
   }
 });
 
@@ -106,9 +109,14 @@ test("npm pack gives a package for import and require, with one default broadcas
   for (const name of ["index.js", "index.mjs", "index.d.ts", "index.d.mts", "src/default.js", "README.md", "LICENSE"]) {
     assert.ok(names.includes(name), `${name} is missing from ${names}`);
   }
-  assert.ok(names.every((name) => !name.startsWith("tests") && !name.includes("node_modules")), `${names}`);
+  assert.ok(
+    names.every((name) => !name.startsWith("tests") && !name.includes("node_modules")),
+    `${names}`,
+  );
   await writeFile(join(folder, "package.json"), '{"private": true}');
-  await run(npm, ["install", "--offline", "--no-audit", "--no-fund", "--omit=optional", join(folder, filename)], { cwd: folder });
+  await run(npm, ["install", "--offline", "--no-audit", "--no-fund", "--omit=optional", join(folder, filename)], {
+    cwd: folder,
+  });
   await writeFile(
     join(folder, "app.mjs"),
     `import * as module from "apigw-broadcaster";

@@ -8,8 +8,9 @@ const { setImmediate } = require("node:timers/promises");
 const WHOLE = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /**
- * What it does with a request is named by `script(id, attempt, request)`: a status, `{ status, headers, body }`, or a misdeed of
- * `act`. What it does with a new connection is named by `greet(number)`: "ok", "stall" (never reads) or "close".
+ * What it does with a request is named by `script(id, attempt, request)`: a status, `{ status, headers, body }`, or a
+ * misdeed of `act`. What it does with a new connection is named by `greet(number)`: "ok", "stall" (never reads) or
+ * "close".
  */
 class HostileServer {
   script = () => 200;
@@ -90,7 +91,8 @@ function act(deed, socket) {
         await setImmediate();
       }
     },
-    chunked: () => socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nh\r\n4\r\nello\r\n0\r\nT: x\r\n\r\n"),
+    chunked: () =>
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nh\r\n4\r\nello\r\n0\r\nT: x\r\n\r\n"),
     interim: () => socket.write(`HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n${WHOLE}`),
   };
   if (typeof deed === "string") {
@@ -98,7 +100,9 @@ function act(deed, socket) {
   }
   const { status, headers = {}, body = "" } = typeof deed === "number" ? { status: deed } : deed;
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return socket.write(`HTTP/1.1 ${status} Reason\r\n${lines.join("")}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  return socket.write(
+    `HTTP/1.1 ${status} Reason\r\n${lines.join("")}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 module.exports = { HostileServer };

@@ -13,13 +13,28 @@ const GOOD = [
   [`${OK}Content-Length: 9\r\n\r\ngrün 日`, { status: 200, body: "grün 日", keepAlive: true }],
   [`${OK}Connection: close\r\nContent-Length: 1\r\n\r\nx`, { status: 200, body: "x", keepAlive: false }],
   ["HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", { status: 200, body: "x", keepAlive: false }],
-  ["HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx", { status: 200, body: "x", keepAlive: true }],
+  [
+    "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx",
+    { status: 200, body: "x", keepAlive: true },
+  ],
   ["HTTP/1.1 204\r\n\r\n", { status: 204, body: "", keepAlive: true }],
   ["HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", { status: 304, body: "", keepAlive: true }],
-  ["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", { status: 410, body: "", keepAlive: true }],
-  [`${OK}Transfer-Encoding: chunked\r\n\r\n1;a=b\r\nh\r\n4\r\nello\r\n0\r\n\r\n`, { status: 200, body: "hello", keepAlive: true }],
-  [`${OK}Transfer-Encoding: Chunked\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n`, { status: 200, body: "0123456789", keepAlive: true }],
-  [`${OK}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n1\r\nh\r\n0\r\n\r\n`, { status: 200, body: "h", keepAlive: false }],
+  [
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
+    { status: 410, body: "", keepAlive: true },
+  ],
+  [
+    `${OK}Transfer-Encoding: chunked\r\n\r\n1;a=b\r\nh\r\n4\r\nello\r\n0\r\n\r\n`,
+    { status: 200, body: "hello", keepAlive: true },
+  ],
+  [
+    `${OK}Transfer-Encoding: Chunked\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n`,
+    { status: 200, body: "0123456789", keepAlive: true },
+  ],
+  [
+    `${OK}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n1\r\nh\r\n0\r\n\r\n`,
+    { status: 200, body: "h", keepAlive: false },
+  ],
 ];
 
 const BAD = [
@@ -80,6 +95,8 @@ test("what is no answer, or too large a one, is refused", () => {
 });
 
 test("headers are read by their lower-cased names", () => {
-  const { headers } = readAnswer(Buffer.from(`${OK}X-Amzn-ErrorType:  GoneException \r\nA: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n`));
+  const { headers } = readAnswer(
+    Buffer.from(`${OK}X-Amzn-ErrorType:  GoneException \r\nA: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n`),
+  );
   assert.deepEqual({ ...headers }, { "x-amzn-errortype": "GoneException", a: "1, 2", "content-length": "0" });
 });

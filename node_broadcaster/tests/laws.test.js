@@ -33,7 +33,12 @@ function playAnything(seed) {
   const pages = Array.from({ length: upTo(8) }, () => Array.from({ length: upTo(30) }, () => `id-${(number += 1)}`));
   const ids = pages.flat();
   const late = pages.flatMap((page) => (chance() < 0.3 ? [null, page] : [page])); // null: not there yet
-  const [concurrency, attempts, rate, deadline] = [1 + upTo(20), 1 + upTo(4), pick([Infinity, 50, 1000]), 0.5 + upTo(30)];
+  const [concurrency, attempts, rate, deadline] = [
+    1 + upTo(20),
+    1 + upTo(4),
+    pick([Infinity, 50, 1000]),
+    0.5 + upTo(30),
+  ];
   const outcomes = Array.from({ length: 1 + upTo(6) }, () => pick(OUTCOMES));
   const options = { url: "https://h/p", pace: new Pace(rate), deadline, attempts, concurrency, random: chance };
   const plan = new FanOut({ read: () => late.shift() }, options);
@@ -46,7 +51,7 @@ function playAnything(seed) {
       plan.giveUp(inFlight.splice(0));
       if (plan.isDone) break;
     }
-    for (let id; now < deadline && (id = plan.take(now)) !== undefined; ) inFlight.push(id);
+    for (let id; now < deadline && (id = plan.take(now)) !== undefined;) inFlight.push(id);
     assert.ok(inFlight.length <= concurrency);
     assert.equal(plan.inFlight, inFlight.length);
     if (inFlight.length && (chance() < 0.8 || plan.wakeAt(now) > deadline)) {

@@ -182,12 +182,15 @@ test("a URL says which registry, and no password of it is shown", () => {
     [{}, /registry is of type Object, which has not the methods of a Registry/],
   ];
   for (const [url, text] of wrong) {
-    assert.throws(() => makeRegistry(url), (error) => {
-      assert.ok(error instanceof ConfigurationError, String(error));
-      assert.match(error.message, text);
-      assert.doesNotMatch(error.message, /hunter2/);
-      return true;
-    });
+    assert.throws(
+      () => makeRegistry(url),
+      (error) => {
+        assert.ok(error instanceof ConfigurationError, String(error));
+        assert.match(error.message, text);
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      },
+    );
   }
 });
 

@@ -132,7 +132,10 @@ test("one that hangs delays nobody, is tried once more and then failed", async (
   const result = await sending;
   assert.deepEqual(result, { sent: 199, failed: 1, stale: 0 });
   assert.equal(result.failures[0].reason, "no answer within 0.3 s (2 attempts)");
-  assert.equal(server.requests.findLastIndex(({ id }) => id !== "id-000000="), 199);
+  assert.equal(
+    server.requests.findLastIndex(({ id }) => id !== "id-000000="),
+    199,
+  );
 });
 
 test("what is not answered by the deadline has failed", async () => {
@@ -175,9 +178,16 @@ test("where nobody shakes hands until the deadline the error says so", async () 
 });
 
 test("a refusal ends the broadcast and says what to check", async () => {
-  server.script = () => ({ status: 403, headers: { "x-amzn-ErrorType": "ForbiddenException" }, body: '{"message":"Forbidden"}' });
+  server.script = () => ({
+    status: 403,
+    headers: { "x-amzn-ErrorType": "ForbiddenException" },
+    body: '{"message":"Forbidden"}',
+  });
   const { send } = await connectTo(1000);
-  await assert.rejects(send, /answered HTTP 403 \(ForbiddenException: Forbidden\); check that the role or user may call/);
+  await assert.rejects(
+    send,
+    /answered HTTP 403 \(ForbiddenException: Forbidden\); check that the role or user may call/,
+  );
   assert.ok(server.requests.length <= 32);
 });
 
@@ -212,7 +222,10 @@ test("credentials that were renewed meanwhile are used", async () => {
 test("without credentials nothing is sent", async () => {
   delete process.env.AWS_SECRET_ACCESS_KEY;
   const { send } = await connectTo(1);
-  await assert.rejects(send, (error) => error instanceof ConfigurationError && /set both or neither/.test(error.message));
+  await assert.rejects(
+    send,
+    (error) => error instanceof ConfigurationError && /set both or neither/.test(error.message),
+  );
   process.env.AWS_SECRET_ACCESS_KEY = "sec\nret";
   await assert.rejects(send, (error) => /has a line break/.test(error.message) && !/sec\nret/.test(error.message));
   assert.equal(server.requests.length, 0);
@@ -233,7 +246,10 @@ test("one connection is asked about, and closed", async () => {
   server.script = () => 410;
   assert.equal(await broadcaster.getConnection("L0SM9cOFvHcCIhw="), null);
   assert.equal(await broadcaster.disconnectConnection("L0SM9cOFvHcCIhw="), false);
-  assert.deepEqual(server.requests.map(({ method }) => method), ["GET", "DELETE", "GET", "DELETE"]);
+  assert.deepEqual(
+    server.requests.map(({ method }) => method),
+    ["GET", "DELETE", "GET", "DELETE"],
+  );
 });
 
 test("an answer that does not tell about one connection is an error", async () => {

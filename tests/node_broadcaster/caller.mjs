@@ -1,5 +1,5 @@
-// Calls the Node.js library as it is told: a line of its input is `[function, ...arguments]`, the answer a line of output,
-// `{"value": …}` with the failures of a broadcast, or `{"error": [class, text]}`.
+// Calls the Node.js library as it is told: a line of its input is `[function, ...arguments]`, the answer a line of
+// output, `{"value": …}` with the failures of a broadcast, or `{"error": [class, text]}`.
 import { createInterface } from "node:readline";
 import * as library from "../../node_broadcaster/index.mjs";
 

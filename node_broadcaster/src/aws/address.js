@@ -1,4 +1,7 @@
-/** Where a service of AWS is: an http(s) URL, taken apart by hand, because the class URL corrects what is better refused. */
+/**
+ * Where a service of AWS is: an http(s) URL, taken apart by hand, because the class URL corrects what is better
+ * refused.
+ */
 "use strict";
 
 const { ConfigurationError, show } = require("../errors.js");

@@ -26,7 +26,9 @@ const PASSING = new Set([
   "ThrottlingException",
 ]);
 
-/** What a service answered that is no success, or why it did not answer; `code` is the service's own, if there is one. */
+/**
+ * What a service answered that is no success, or why it did not answer; `code` is the service's own, if there is one.
+ */
 class ServiceError extends Error {
   constructor(message, { code, isPassing, cause } = {}) {
     super(message, { cause });
@@ -106,7 +108,9 @@ class JsonService {
     const { status, text } = await this.#exchange(headers, body);
     const content = parse(text);
     if (status === 200 && content) return content;
-    const code = String(content?.__type ?? "").split("#").at(-1);
+    const code = String(content?.__type ?? "")
+      .split("#")
+      .at(-1);
     const words = content?.message ?? content?.Message ?? "";
     throw new ServiceError(`${code || `HTTP ${status}`}${words ? `: ${words}` : ""}`.slice(0, 300), {
       code,

@@ -14,8 +14,20 @@ const ALGORITHM = "AWS4-HMAC-SHA256";
 const ID = /^[A-Za-z0-9_=-]+$/;
 // Headers that proxies and clients may add or change on the way; AWS's SDKs leave them out of the signature as well.
 const NEVER_SIGNED = new Set([
-  "baggage", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "traceparent",
-  "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
+  "baggage",
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "traceparent",
+  "tracestate",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "user-agent",
+  "x-amzn-trace-id",
 ]);
 const OURS = new Set(["host", "date", "x-amz-date", "x-amz-security-token", "authorization"]);
 
@@ -50,8 +62,8 @@ function signRequest(credentials, { service, region, method, host, path, query =
   const scope = `${timestamp.slice(0, 8)}/${region}/${service}/aws4_request`;
   const toSign = `${ALGORITHM}\n${timestamp}\n${scope}\n${sha256(canonical)}`;
   const signature = createHmac("sha256", signingKey(credentials.secretKey, scope)).update(toSign).digest("hex");
-  result.Authorization =
-    `${ALGORITHM} Credential=${credentials.accessKey}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  const credential = `${credentials.accessKey}/${scope}`;
+  result.Authorization = `${ALGORITHM} Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`;
   return result;
 }
 
@@ -94,7 +106,9 @@ class ConnectionSigner {
     if (!ID.test(connectionId)) throw new RangeError(`${JSON.stringify(connectionId)} is no connection id`);
     // Signed is the path as it is sent, encoded once more: the equals sign's own percent sign becomes %25.
     const canonical = sha256(this.#before + connectionId.replaceAll("=", "%253D") + this.#after);
-    const signature = createHmac("sha256", this.#key).update(this.#toSign + canonical).digest("hex");
+    const signature = createHmac("sha256", this.#key)
+      .update(this.#toSign + canonical)
+      .digest("hex");
     return this.#start + connectionId.replaceAll("=", "%3D") + this.#middle + signature + this.#end;
   }
 }
@@ -135,7 +149,10 @@ function canonicalQuery(query) {
     const at = pair.indexOf("=");
     return at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
   });
-  return pairs.sort(byText).map(([name, value]) => `${name}=${value}`).join("&");
+  return pairs
+    .sort(byText)
+    .map(([name, value]) => `${name}=${value}`)
+    .join("&");
 }
 
 function byText([nameA, valueA], [nameB, valueB]) {
@@ -145,7 +162,9 @@ function byText([nameA, valueA], [nameB, valueB]) {
 
 let kept = { secretKey: undefined, scope: undefined, key: undefined };
 
-/** Return the key that is good for one day, region and service; the last one is kept, because it is nearly always it. */
+/**
+ * Return the key that is good for one day, region and service; the last one is kept, because it is nearly always it.
+ */
 function signingKey(secretKey, scope) {
   if (kept.secretKey !== secretKey || kept.scope !== scope) {
     let key = Buffer.from(`AWS4${secretKey}`);

@@ -14,8 +14,7 @@ const { MemoryRegistry } = require("./memory.js");
 
 const VARIABLE = "BROADCASTER_REGISTRY";
 const METHODS = ["add", "remove", "pages", "count", "close"];
-const KNOWN =
-  "'memory://', 'redis://host:6379/0', 'rediss://host:6379/0' or 'dynamodb://table-name?region=us-east-1'";
+const KNOWN = "'memory://', 'redis://host:6379/0', 'rediss://host:6379/0' or 'dynamodb://table-name?region=us-east-1'";
 
 /**
  * Return `{ registry, isOurs }`: a registry, and whether it was made here and is to be closed by whoever asked for it.

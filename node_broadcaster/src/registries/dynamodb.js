@@ -25,8 +25,8 @@ const ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrs
  * Keeps connections in a DynamoDB table, where every process with access to it sees them.
  *
  * While DynamoDB throttles or cannot be reached, each call is repeated for about five seconds; nothing has to be
- * restarted afterwards. The clocks of the machines that share a table should agree within a minute. `clock` is in seconds
- * since the epoch, for tests.
+ * restarted afterwards. The clocks of the machines that share a table should agree within a minute. `clock` is in
+ * seconds since the epoch, for tests.
  */
 class DynamoDBRegistry {
   #rows;
@@ -48,7 +48,9 @@ class DynamoDBRegistry {
     // Not the class URL, which would write the name in small letters.
     const [table, query = ""] = rest.split(/\?(.*)/s);
     const options = Object.fromEntries(new URLSearchParams(query));
-    const unknown = Object.keys(options).sort().find((name) => !OPTIONS.includes(name));
+    const unknown = Object.keys(options)
+      .sort()
+      .find((name) => !OPTIONS.includes(name));
     if (unknown !== undefined) {
       throw new ConfigurationError(
         `the registry's DynamoDB URL has an option ${show(unknown, 40)}; known are ${OPTIONS.join(", ")}`,
@@ -58,10 +60,7 @@ class DynamoDBRegistry {
     return new DynamoDBRegistry(table.replace(/\/+$/, ""), { ...defaults, region, endpointUrl, scope });
   }
 
-  constructor(
-    table,
-    { region, endpointUrl, scope, maxChannels = MAX_CHANNELS, clock = () => Date.now() / 1000 } = {},
-  ) {
+  constructor(table, { region, endpointUrl, scope, maxChannels = MAX_CHANNELS, clock = () => Date.now() / 1000 } = {}) {
     // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     if (typeof table !== "string" || !/^[A-Za-z0-9_.-]{3,255}$/.test(table)) {
       throw new ConfigurationError(
@@ -87,7 +86,8 @@ class DynamoDBRegistry {
   /**
    * Record that a connection listens to `channels`, or to everything when there is none; an empty list is no change.
    *
-   * One request for each 12 channels, and one before to count those that it has. Each entry has a lifetime of its own, from its latest registration.
+   * One request for each 12 channels, and one before to count those that it has. Each entry has a lifetime of its own,
+   * from its latest registration.
    */
   async add(connectionId, channels, { lifetime = ENTRY_LIFETIME } = {}) {
     const names = channels ? [...new Set(channels)] : [EVERYTHING];

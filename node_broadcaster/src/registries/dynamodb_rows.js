@@ -8,7 +8,8 @@
  * | by channel | `<scope>#channel#<channel>`, or `<scope>#channel#*` for everything | `<connection id>` |
  * | by connection | `<scope>#connections#<shard>` | `<connection id>#<channel>`, or `<connection id>#*` |
  *
- * The layout is the Python library's, told in `broadcaster/registries/dynamodb.py`: it, the Lambda and this share one list.
+ * The layout is the Python library's, told in `broadcaster/registries/dynamodb.py`: it, the Lambda and this share one
+ * list.
  */
 "use strict";
 

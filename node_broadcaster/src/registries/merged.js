@@ -3,7 +3,9 @@
 
 const { PAGE_SIZE } = require("./lifetime.js");
 
-/** Yield the ids of all lists, sorted, each once, in non-empty lists of at most `size`; each gives pages of sorted ids. */
+/**
+ * Yield the ids of all lists, sorted, each once, in non-empty lists of at most `size`; each gives pages of sorted ids.
+ */
 async function* eachOnce(lists, size = PAGE_SIZE) {
   let sides = await filled(lists.map((pages) => new Side(pages)));
   let ready = [];

@@ -45,7 +45,9 @@ class RedisRegistry {
     this.#clock = clock;
   }
 
-  /** Record that a connection listens to `channels`, or to everything when there is none; an empty list is no change. */
+  /**
+   * Record that a connection listens to `channels`, or to everything when there is none; an empty list is no change.
+   */
   async add(connectionId, channels, { lifetime = ENTRY_LIFETIME } = {}) {
     const names = channels ? [...new Set(channels)] : [EVERYTHING];
     if (!names.length) return;
@@ -108,7 +110,10 @@ class RedisRegistry {
 
   async #remove(keys, ids) {
     const what = `remove ${ids.length} connections`;
-    const channels = await this.#calls.run(what, ids.map((connectionId) => ["SMEMBERS", keys.connection(connectionId)]));
+    const channels = await this.#calls.run(
+      what,
+      ids.map((connectionId) => ["SMEMBERS", keys.connection(connectionId)]),
+    );
     const members = new Map();
     ids.forEach((connectionId, at) => {
       for (const name of channels[at]) members.set(name, [...(members.get(name) ?? []), connectionId]);
@@ -119,7 +124,10 @@ class RedisRegistry {
     ]);
     // Last, and only the channels that were seen: of one that is registered meanwhile, the way to remove it stays.
     const leave = ids.map((connectionId, at) => ["SREM", keys.connection(connectionId), ...channels[at]]);
-    await this.#calls.run(what, leave.filter((command) => command.length > 2));
+    await this.#calls.run(
+      what,
+      leave.filter((command) => command.length > 2),
+    );
   }
 
   /** Return the id at this share of the longest list. */
@@ -131,7 +139,7 @@ class RedisRegistry {
 
   async *#sortedPages(keys, after, until) {
     const end = until ? `[${until}` : "+";
-    for (let start = after ? `(${after}` : "-"; ; ) {
+    for (let start = after ? `(${after}` : "-"; ;) {
       const command = script(scripts.PAGE, keys, this.#clock(), start, end, PAGE_SIZE, scripts.PURGE_PER_PAGE);
       const [[dropped, page]] = await this.#calls.run("list the connections", [command]);
       if (Number(dropped) >= scripts.PURGE_PER_PAGE) continue; // there may be more that have expired, in this page too

@@ -111,10 +111,7 @@ class TooLateError extends Error {}
 function inTime(promise, milliseconds = ANSWER_TIMEOUT) {
   let timer;
   const tooLate = new Promise((_, reject) => {
-    timer = setTimeout(
-      () => reject(new TooLateError(`no answer within ${milliseconds / 1000} s`)),
-      milliseconds,
-    );
+    timer = setTimeout(() => reject(new TooLateError(`no answer within ${milliseconds / 1000} s`)), milliseconds);
   });
   return Promise.race([promise, tooLate]).finally(() => clearTimeout(timer));
 }
@@ -136,9 +133,12 @@ function loadPackage() {
   try {
     return require("redis");
   } catch (cause) {
-    throw new ConfigurationError("a Redis registry needs the package redis, which is not installed; npm install redis", {
-      cause,
-    });
+    throw new ConfigurationError(
+      "a Redis registry needs the package redis, which is not installed; npm install redis",
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -99,8 +99,9 @@ redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
 live_at_least(KEYS[1], ARGV[1])
 `;
 
-// KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id") and to end ("+" or "[id"), ids in a page, how many to drop
-// Returns how many were dropped, and a page. If that is as many as allowed there may be more, and some in the page.
+// KEYS: ids, expiry. ARGV: now, where to start ("-" or "(id") and to end ("+" or "[id"), ids in a page, how many to
+// drop Returns how many were dropped, and a page. If that is as many as allowed there may be more, and some in the
+// page.
 const PAGE = `
 local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[5])
 if #expired > 0 then

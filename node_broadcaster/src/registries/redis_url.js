@@ -45,7 +45,9 @@ function parseRedisUrl(url) {
     throw new ConfigurationError(`the registry's Redis URL has no host or something after a '#'; ${HINT}`);
   }
   const options = Object.fromEntries(parts.searchParams);
-  const unknown = Object.keys(options).sort().find((name) => !OPTIONS.includes(name));
+  const unknown = Object.keys(options)
+    .sort()
+    .find((name) => !OPTIONS.includes(name));
   if (unknown !== undefined) {
     throw new ConfigurationError(
       `the registry's Redis URL has an option ${show(unknown, 40)}; known are ${OPTIONS.join(", ")}`,
@@ -72,9 +74,7 @@ function parseRedisUrl(url) {
 function readDb(path) {
   if (!/^[0-9]*$/.test(path)) {
     // It may be the rest of a password with a slash in it, so it is not shown.
-    throw new ConfigurationError(
-      `what follows the host in the registry's Redis URL is no database number; ${HINT}`,
-    );
+    throw new ConfigurationError(`what follows the host in the registry's Redis URL is no database number; ${HINT}`);
   }
   return Number(path);
 }

@@ -1,8 +1,8 @@
 /**
  * Where in a list a broadcast begins: at a different place each time, so that nobody is always the last.
  *
- * A broadcast that its deadline cuts off has then left out other connections than the one before. A list that begins with
- * a hundred thousand dead connections would else silence everybody behind them.
+ * A broadcast that its deadline cuts off has then left out other connections than the one before. A list that begins
+ * with a hundred thousand dead connections would else silence everybody behind them.
  */
 "use strict";
 
@@ -29,10 +29,11 @@ function rotated(ids, share) {
 /**
  * Yield the pages of a sorted list from `share` to its end, then those before it.
  *
- * A list of less than a page is read as if nothing of this were: its one page is rotated. Of a longer one the first page
- * is kept in memory until its turn comes. `read(after, until)` gives the sorted, non-empty pages of the ids after one up
- * to another, that one included; an empty one is no bound, and all but the last page are of `size`. `find(share)`
- * resolves with the id at a share of the list; roughly is enough, and so is an id that is not there any more.
+ * A list of less than a page is read as if nothing of this were: its one page is rotated. Of a longer one the first
+ * page is kept in memory until its turn comes. `read(after, until)` gives the sorted, non-empty pages of the ids after
+ * one up to another, that one included; an empty one is no bound, and all but the last page are of `size`.
+ * `find(share)` resolves with the id at a share of the list; roughly is enough, and so is an id that is not there any
+ * more.
  */
 async function* pagesFrom(share, { read, find, size = PAGE_SIZE }) {
   const pages = read("", "")[Symbol.asyncIterator]();

@@ -1,4 +1,6 @@
-/** When to read the lists from before registries kept deployments apart: for one life of a connection, and no longer. */
+/**
+ * When to read the lists from before registries kept deployments apart: for one life of a connection, and no longer.
+ */
 "use strict";
 
 const { ENTRY_LIFETIME } = require("./lifetime.js");

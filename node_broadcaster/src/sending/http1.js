@@ -1,9 +1,9 @@
 /**
  * An HTTP/1.1 answer, read from the bytes of a connection, without I/O.
  *
- * Node's own reader comes with a request, an agent and streams around it, which take as much CPU as signing, TLS and the
- * kernel together. This reads every framing that a server may choose: Content-Length, chunked, no body (204, 304), the
- * end of the connection, and interim answers (1xx) before the real one.
+ * Node's own reader comes with a request, an agent and streams around it, which take as much CPU as signing, TLS and
+ * the kernel together. This reads every framing that a server may choose: Content-Length, chunked, no body (204, 304),
+ * the end of the connection, and interim answers (1xx) before the real one.
  *
  * Framing: https://www.rfc-editor.org/rfc/rfc9112#section-6
  */
@@ -47,7 +47,7 @@ function readAnswer(data, { isEnd = false } = {}) {
     }
     const head = data.toString("latin1", start, end);
     const [, minor, code] = /^HTTP\/1\.([01]) (\d{3})(?: [^\r\n]*)?(?:\r\n|$)/.exec(head) ?? [];
-    if (!code || code === "101") throw new Error(`what was answered is no HTTP answer: ${JSON.stringify(head.slice(0, 40))}`);
+    if (!code || code === "101") throw noAnswer(head);
     if (end - start > MAX_HEAD) throw new Error(`an answer's head of more than ${MAX_HEAD} bytes`);
     start = end + END_OF_HEAD.length;
     if (code.startsWith("1")) continue;
@@ -68,9 +68,7 @@ function incomplete(isEnd) {
 /** Refuse at once what cannot become an answer. */
 function checkStart(data, start) {
   const begun = data.toString("latin1", start, start + 7);
-  if (!"HTTP/1.".startsWith(begun)) {
-    throw new Error(`what was answered is no HTTP answer: ${JSON.stringify(data.toString("latin1", start, start + 40))}`);
-  }
+  if (!"HTTP/1.".startsWith(begun)) throw noAnswer(data.toString("latin1", start, start + 40));
   if (data.length - start > MAX_HEAD) throw new Error(`an answer's head of more than ${MAX_HEAD} bytes`);
 }
 
@@ -98,7 +96,7 @@ function readBody(head, code, data, start, isEnd) {
 /** Return `{ text, size }` of a body in chunks, or null if more has to arrive. */
 function readChunks(data, start) {
   const parts = [];
-  for (let [at, total] = [start, 0]; ; ) {
+  for (let [at, total] = [start, 0]; ;) {
     const end = data.indexOf("\r\n", at, "latin1");
     if (end < 0 && data.length - at > 4096) throw new Error("a chunk whose length has no end");
     if (end < 0) return null;
@@ -122,6 +120,10 @@ function readTrailers(data, start, parts) {
   if (end < 0 && data.length - start > MAX_HEAD) throw new Error(`trailers of more than ${MAX_HEAD} bytes`);
   if (end < 0) return null;
   return { text: Buffer.concat(parts).toString(), size: end + (isNone ? 2 : END_OF_HEAD.length) };
+}
+
+function noAnswer(text) {
+  return new Error(`what was answered is no HTTP answer: ${JSON.stringify(text.slice(0, 40))}`);
 }
 
 function tooLarge() {

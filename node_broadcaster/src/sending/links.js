@@ -16,8 +16,8 @@ const SLOW_OPENING_AFTER = 0.3;
 /**
  * The links to one endpoint.
  *
- * `owner` is told of what happens: `opened(link)`, `answered(link, answer)`, `lost(link, reason, { onKept, timedOut })` of
- * one that carried a request, `closed()` of one that did not.
+ * `owner` is told of what happens: `opened(link)`, `answered(link, answer)`, `lost(link, reason, { onKept, timedOut })`
+ * of one that carried a request, `closed()` of one that did not.
  */
 class Links {
   #endpoint;
@@ -186,8 +186,7 @@ class Links {
   }
 }
 
-const UNTRUSTED =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_|SELF_SIGNED_CERT|UNABLE_TO_(GET|VERIFY))/;
+const UNTRUSTED = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_|SELF_SIGNED_CERT|UNABLE_TO_(GET|VERIFY))/;
 
 /** Tell whether trying again would give the same. */
 function isFinal({ code = "" }) {

@@ -6,8 +6,8 @@
  * (deadlines, timeouts, opening links, signing anew) waits for `#lookAround`, some twenty times a second or when
  * something has changed.
  *
- * Of several broadcasts the oldest come first, so that each is over as soon as can be, but every eighth target is one of
- * the newest: a broadcast to a few does not wait for one to many thousands.
+ * Of several broadcasts the oldest come first, so that each is over as soon as can be, but every eighth target is one
+ * of the newest: a broadcast to a few does not wait for one to many thousands.
  */
 "use strict";
 

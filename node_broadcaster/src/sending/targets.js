@@ -72,7 +72,10 @@ class Targets {
   /** Take everybody out, at whatever time they were to come; whoever is on a page that is not there yet is left. */
   *drain() {
     while (this.read()) yield this.#first.pop() ?? this.#page[this.#at++];
-    yield* this.#later.splice(0).reverse().map(([, connectionId]) => connectionId);
+    yield* this.#later
+      .splice(0)
+      .reverse()
+      .map(([, connectionId]) => connectionId);
   }
 
   /** Forget everybody, and the pages that were not read. */

@@ -51,7 +51,10 @@ class Task {
     if (Math.abs(this.#wallClock() - this.#signedAt) <= SIGN_AGAIN_AFTER) return true;
     this.#refreshing = this.#source
       .read()
-      .then((credentials) => this.#sign(credentials), (error) => this.abort(error))
+      .then(
+        (credentials) => this.#sign(credentials),
+        (error) => this.abort(error),
+      )
       .finally(() => {
         this.#refreshing = null;
         this.#wake();
