@@ -14,7 +14,7 @@ from .findings import accept_finding
 from .lambda_asset import lambda_code
 from .log_groups import log_group_with_retention
 from .settings import Settings
-from .values import DYNAMODB
+from .settings.values import DYNAMODB
 
 
 class HandlerFunction(Construct):

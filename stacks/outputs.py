@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, Stack
 
-from .connection_access import BackendAccess
 from .gateway import Gateway
-from .gateway_registration import GatewayRegistration
+from .gateway.connection_access import BackendAccess
 from .handler_function import HandlerFunction
 from .monitoring import Monitoring
+from .registration import GatewayRegistration
 
 
 def add_outputs(

@@ -10,15 +10,15 @@ from aws_cdk import PermissionsBoundary, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .connection_access import BackendAccess, HandlerAccess
 from .gateway import Gateway
-from .gateway_registration import GatewayRegistration
+from .gateway.connection_access import BackendAccess, HandlerAccess
 from .handler_function import HandlerFunction
 from .lambda_asset import PROJECT
 from .monitoring import Monitoring
 from .outputs import add_outputs
+from .registration import GatewayRegistration
 from .settings import Settings
-from .values import BACKEND
+from .settings.values import BACKEND
 
 
 class WebSocketStack(Stack):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stacks.errors import SettingsError
 from stacks.settings import Settings
-from stacks.values import Quotas, Throttle
+from stacks.settings.values import Quotas, Throttle
 
 NAMES = list(Settings.__dataclass_fields__)
 

@@ -8,7 +8,7 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53_targets as targets
 from constructs import Construct
 
-from .settings import Settings
+from ..settings import Settings
 
 
 class CustomDomain(Construct):

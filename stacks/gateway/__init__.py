@@ -9,11 +9,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
+from ..findings import accept_finding
+from ..settings import Settings
+from ..settings.values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
 from .access_log import AccessLog
 from .custom_domain import CustomDomain
-from .findings import accept_finding
-from .settings import Settings
-from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, Throttle
 
 # Why the routes need no authorizer, by how connections are registered and subscriptions authorized.
 _LOCKS = {

@@ -9,7 +9,7 @@ from aws_cdk import aws_apigateway
 from aws_cdk import aws_apigatewayv2 as apigateway
 from constructs import Construct
 
-from .log_groups import log_group_with_retention
+from ..log_groups import log_group_with_retention
 
 # Variables of the API Gateway developer guide, "Monitor WebSocket API execution". The format must have the request id.
 # Neither messages nor query strings: a token may be in them.

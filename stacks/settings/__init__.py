@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
+from ..errors import SettingsError
 from . import names, values
-from .errors import SettingsError
 from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, USUAL_QUOTAS, Quotas, Read, Throttle
 
 # Context that the CDK and its command line keep for themselves. Their other keys have a colon (`aws:cdk:…`, cached

@@ -7,10 +7,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from ..settings import Settings
+from ..settings.values import NO_AUTH
 from .registry_table import RegistryTable
-from .settings import Settings
 from .subscription_secret import SubscriptionSecret
-from .values import NO_AUTH
 
 
 class GatewayRegistration(Construct):

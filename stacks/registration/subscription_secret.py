@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from .findings import accept_finding
+from ..findings import accept_finding
 
 LENGTH = 64  # letters and digits: more bits than the 256 of the HMAC
 

@@ -7,8 +7,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .findings import accept_finding
-from .settings import Settings
+from ..findings import accept_finding
+from ..settings import Settings
 
 # What the function does for a subscription and the library for a broadcast. Rows are written and removed in batches;
 # nothing scans the table or looks at a single row.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .findings import accept_wildcard
-from .gateway import Gateway
-from .settings import Settings
+from ..findings import accept_wildcard
+from ..settings import Settings
+from . import Gateway
 
 
 class HandlerAccess(Construct):
