@@ -10,7 +10,7 @@ const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection 
 const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
 const LONGEST_PAUSE = 30 * SECOND;
 const REMEMBERED = 5000; // event ids: twenty seconds of 250 events a second
-const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // iOS sends the last alone for a page it kept
+const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // the last is all that iOS may send
 
 /**
  * One for each address and its options on a page, whatever number of Gateways share it: decides when to connect,

@@ -93,7 +93,8 @@ export interface ConnectionError {
    * unless `isFinal`. `HistoryError`: history could not be read. `WebSocketError`: the gateway cannot be reached, or the
    * browser refuses the address.
    */
-  type: "GatewayError" | "ProtocolError" | "RegistrationError" | "SubscriptionError" | "HistoryError" | "WebSocketError";
+  type:
+    "GatewayError" | "ProtocolError" | "RegistrationError" | "SubscriptionError" | "HistoryError" | "WebSocketError";
   error: {
     data: {
       message: string;

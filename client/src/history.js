@@ -47,6 +47,7 @@ export class History {
     const { _platform: platform } = this.#connection;
     const end = platform.Date.now() + PATIENCE;
     for (let failures = 0; ; failures++) {
+      const link = this.#connection._link;
       try {
         return await this.#ask(request);
       } catch (error) {
@@ -54,7 +55,8 @@ export class History {
           this.#isSingle = true;
           return undefined;
         }
-        this.#connection._fail("HistoryError", error);
+        // With its connection a reading is over; the next one begins another.
+        if (!link?.closed) this.#connection._fail("HistoryError", error);
         if (isRefusal(error) || platform.Date.now() >= end) return undefined;
         await this.#sleep(this.#connection._pause(failures));
       }
@@ -66,8 +68,9 @@ export class History {
     const pick = (answer) => (answer?.channels ?? answer?.messages) && answer;
     if (history !== true) return ask(this.#connection, history, request, pick, "'messages'", [request]);
     const { channel } = request;
-    const turn = Promise.resolve(this.#turns.get(channel)).then(() => this.#connection._link.history(request));
-    this.#turns.set(channel, turn.catch(() => {}));
+    const turn = Promise.resolve(this.#turns.get(channel)).then(() => this.#connection._link?.history(request));
+    const isOver = turn.catch(() => {});
+    this.#turns.set(channel, isOver);
     return turn;
   }
 

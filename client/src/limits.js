@@ -10,7 +10,7 @@ export const LATEST_RENEWAL = 115 * MINUTE;
 // A ping and its answer are two billed messages. 8.5 minutes leave room for the slow timers of a hidden page.
 export const ACTIVITY_TIMEOUT = 8.5 * MINUTE;
 export const PONG_TIMEOUT = 10 * SECOND;
-export const OPEN_TIMEOUT = 15 * SECOND; // until the connection id is known: handshake, `$connect` and a message, all cold
+export const OPEN_TIMEOUT = 15 * SECOND; // until the id is known: handshake, `$connect` and a message, all cold
 export const ANSWER_TIMEOUT = 10 * SECOND; // the Lambda's own limit
 // A request to one's own backend, which AWS does not bill. A backend that was restarted knows nobody until then.
 export const REGISTER_INTERVAL = MINUTE;

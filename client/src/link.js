@@ -26,7 +26,8 @@ export class Link {
     const socket = (this.#socket = new platform.WebSocket(connection._url));
     this.#connection = connection;
     this.born = this.heard = platform.Date.now();
-    this.renewAt = this.born + limits.EARLIEST_RENEWAL + platform.Math.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
+    this.renewAt =
+      this.born + limits.EARLIEST_RENEWAL + platform.Math.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
     this.idle = (options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + platform.Math.random() / 10);
     this.registered = !options.register;
     this.#deadline = platform.setTimeout(() => this.close(), limits.OPEN_TIMEOUT);
@@ -54,7 +55,8 @@ export class Link {
   send(frame) {
     const text = JSON.stringify(frame);
     const size = new TextEncoder().encode(text).length;
-    if (size > limits.FRAME_LIMIT) throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
+    if (size > limits.FRAME_LIMIT)
+      throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
     const isOpen = this.#socket.readyState === 1;
     if (isOpen) this.#socket.send(text);
     return isOpen;
@@ -90,7 +92,7 @@ export class Link {
     this.reconcile();
   }
 
-  /** Posts the connection id until the backend takes or refuses it, and again each minute that the page is looked at. */
+  /** Posts the connection id until the backend takes or refuses it, and again each minute while the page is visible. */
   register() {
     const { register, registerInterval = limits.REGISTER_INTERVAL } = this.#options;
     if (!register) return;
@@ -101,10 +103,15 @@ export class Link {
       this.#again = this.#platform.setTimeout(repeat, pause);
     };
     let isDone = false;
-    this.#persist("", "RegistrationError", () => !isDone && !this.refused.has(""), async () => {
-      isDone = this.registered = await ask(this.#connection, register, { connection_id: this.id }, () => true);
-      if (!this.closed && registerInterval) wait();
-    });
+    this.#persist(
+      "",
+      "RegistrationError",
+      () => !isDone && !this.refused.has(""),
+      async () => {
+        isDone = this.registered = await ask(this.#connection, register, { connection_id: this.id }, () => true);
+        if (!this.closed && registerInterval) wait();
+      },
+    );
   }
 
   /** A new claim on a channel is a reason to ask again, also for what was refused. */

@@ -2,14 +2,18 @@ import { Connection } from "./connection.js";
 import { kept } from "./kept.js";
 import { GATEWAY_OPTIONS, isFunction } from "./options.js";
 
-// One per page whatever copies of this module a bundler or a hot reload made. Of one version: a build names it here, and
-// shortens the names that begin with an underscore.
+// One per page whatever copies of this module a bundler or a hot reload made, if they are of one version: a build puts it
+// here, and shortens the names that begin with an underscore.
 const SHARED = Symbol.for(`apigw-broadcaster-client/${globalThis.APIGW_BROADCASTER_CLIENT ?? "source"}`);
 
 /** What the Gateways of a page share. */
 export function shared() {
   if (!globalThis[SHARED]) {
-    const page = (globalThis[SHARED] = { _connections: new Map(), _ofFunctions: new WeakMap(), _numbers: new WeakMap() });
+    const page = (globalThis[SHARED] = {
+      _connections: new Map(),
+      _ofFunctions: new WeakMap(),
+      _numbers: new WeakMap(),
+    });
     page._first = new Promise((resolve) => (page._tell = resolve)); // of the first Gateway
   }
   return globalThis[SHARED];

@@ -10,9 +10,27 @@ const CORS = "no network, or CORS forbids it";
 const WRONG = [
   ["a status", () => [503], "answered 503", 503, false],
   ["a refusal", () => [403, { detail: "no" }], "answered 403", 403, true],
-  ["a redirect to a login", () => [200, "<html>", login], "redirects to https://example.com/login; is it a login?", undefined, true],
-  ["a page instead of JSON", () => [200, "<html>", { kind: "text/html; charset=utf-8" }], "answered with HTML instead of JSON", undefined, false],
-  ["no answer that may be read", () => Promise.reject(new TypeError("Failed to fetch")), `cannot be read (Failed to fetch): ${CORS}`, undefined, false],
+  [
+    "a redirect to a login",
+    () => [200, "<html>", login],
+    "redirects to https://example.com/login; is it a login?",
+    undefined,
+    true,
+  ],
+  [
+    "a page instead of JSON",
+    () => [200, "<html>", { kind: "text/html; charset=utf-8" }],
+    "answered with HTML instead of JSON",
+    undefined,
+    false,
+  ],
+  [
+    "no answer that may be read",
+    () => Promise.reject(new TypeError("Failed to fetch")),
+    `cannot be read (Failed to fetch): ${CORS}`,
+    undefined,
+    false,
+  ],
   ["no answer at all", () => new Promise(() => {}), "gave no answer within 10 s", undefined, false],
 ];
 
@@ -72,7 +90,11 @@ test("a registration needs no answer but a yes", async () => {
 });
 
 test("a function's error is told in its own words, whatever it throws", async () => {
-  for (const [reason, message] of [[new Error("token expired"), "token expired"], ["token expired", "token expired"], [undefined, "undefined"]]) {
+  for (const [reason, message] of [
+    [new Error("token expired"), "token expired"],
+    ["token expired", "token expired"],
+    [undefined, "undefined"],
+  ]) {
     const world = new World();
     world.connect({ register: () => Promise.reject(reason) }).subscribe("admin");
     await world.run();

@@ -41,7 +41,10 @@ test("a new connection needs new signatures", async () => {
   await world.run(MINUTE);
   world.socket.drop();
   await world.run(MINUTE);
-  assert.deepEqual(world.requests.map(({ body }) => body.connection_id), world.sockets.map(({ id }) => id));
+  assert.deepEqual(
+    world.requests.map(({ body }) => body.connection_id),
+    world.sockets.map(({ id }) => id),
+  );
 });
 
 test("auth may be a function that returns the signature or an object with it", async () => {
@@ -116,12 +119,18 @@ for (const answer of [[500], [429], [200, {}], [200, "<html>"], [200, null]]) {
 
 test("where the backend can sign all channels at once, one request does for a connection", async () => {
   const world = new World();
-  world.backend = (url, { channels }) => [200, { auth: Object.fromEntries(channels.map((name) => [name, `for ${name}`])) }];
+  world.backend = (url, { channels }) => [
+    200,
+    { auth: Object.fromEntries(channels.map((name) => [name, `for ${name}`])) },
+  ];
   const gateway = world.connect({ auth: { url: AUTH, batch: true } });
   const names = Array.from({ length: 300 }, (_, i) => `private-${i}`);
   const told = names.map((name) => outcomes(gateway.subscribe(name)));
   await world.run();
-  assert.deepEqual(world.requests.map(({ body }) => body), [{ connection_id: world.socket.id, channels: names }]);
+  assert.deepEqual(
+    world.requests.map(({ body }) => body),
+    [{ connection_id: world.socket.id, channels: names }],
+  );
   for (const { channel, auth } of world.socket.actions("subscribe")) assert.equal(auth, `for ${channel}`);
   assert.deepEqual(told, Array(300).fill(["succeeded"]));
   world.socket.drop();
@@ -139,7 +148,10 @@ test("when such a request fails, its channels say so once and come back together
   assert.equal(world.errors.length, world.requests.length);
   assert.ok(world.requests.length > 10 && world.requests.length < 30, `${world.requests.length} requests`);
   assert.ok(world.requests.every(({ body }) => body.channels.length === 50));
-  world.backend = (url, { channels }) => [200, { auth: Object.fromEntries(channels.map((name) => [name, "signature"])) }];
+  world.backend = (url, { channels }) => [
+    200,
+    { auth: Object.fromEntries(channels.map((name) => [name, "signature"])) },
+  ];
   await world.run(MINUTE);
   assert.deepEqual(told, Array(50).fill(["succeeded"]));
 });

@@ -88,7 +88,10 @@ test("a gateway that cannot be reached is an error of the connection, once for e
   world.connect();
   await world.run(5 * MINUTE);
   const message = `${world.url.split("?")[0]} cannot be reached, or does not admit this page`;
-  assert.deepEqual(world.errors.map(({ type, error }) => [type, error.data.message]), [["WebSocketError", message]]);
+  assert.deepEqual(
+    world.errors.map(({ type, error }) => [type, error.data.message]),
+    [["WebSocketError", message]],
+  );
   world.isDown = false;
   await world.run(MINUTE);
   world.isDown = "refusing";
@@ -101,7 +104,10 @@ test("the same address and options share one socket, however often it is made", 
   const world = new World();
   const register = () => {};
   const auth = () => "signature";
-  const options = [{ register, auth, pongTimeout: 5000 }, { pongTimeout: 5000, auth, register }];
+  const options = [
+    { register, auth, pongTimeout: 5000 },
+    { pongTimeout: 5000, auth, register },
+  ];
   const gateways = Array.from({ length: 10 }, (_, i) => world.connect(options[i % 2]));
   for (const gateway of gateways) gateway.subscribe("admin");
   await world.run();
@@ -142,7 +148,8 @@ test("functions made anew with every Gateway are one socket: that of the Gateway
 test("Gateways of one name share a socket, and the newest options are used", async () => {
   const world = new World();
   const used = [];
-  for (const token of ["old", "new"]) world.connect({ name: "a", auth: () => used.push(token) && "signature" }).subscribe(token);
+  for (const token of ["old", "new"])
+    world.connect({ name: "a", auth: () => used.push(token) && "signature" }).subscribe(token);
   world.connect({ name: "b", auth: () => used.push("other") && "signature" });
   await world.run();
   assert.deepEqual(used, ["new", "new"]);
@@ -163,13 +170,19 @@ test("a second copy of the module, as hot reload makes it, shares the socket of 
   const copy = await import("../src/gateway.js?copy");
   assert.notEqual(copy.Gateway, Gateway);
   const heard = [];
-  world.connect().subscribe("admin").bind("admin_event", (data) => heard.push(["first", data]));
+  world
+    .connect()
+    .subscribe("admin")
+    .bind("admin_event", (data) => heard.push(["first", data]));
   const second = new copy.Gateway(world.url, { platform: world.platform });
   second.subscribe("admin").bind("admin_event", (data) => heard.push(["second", data]));
   await world.run();
   world.socket.receive(event(1));
   assert.equal(world.sockets.length, 1);
-  assert.deepEqual(heard, [["first", 1], ["second", 1]]);
+  assert.deepEqual(heard, [
+    ["first", 1],
+    ["second", 1],
+  ]);
 });
 
 test("the socket closes when the last Gateway disconnects, and opens again for a subscription", async () => {
@@ -207,7 +220,10 @@ test("a page can close the socket that several of its Gateways hold, and open it
   connection.connect();
   await world.run();
   assert.equal(world.sockets.length, 2);
-  assert.deepEqual(channels.map(({ subscribed }) => subscribed), [true, true]);
+  assert.deepEqual(
+    channels.map(({ subscribed }) => subscribed),
+    [true, true],
+  );
 });
 
 test("disconnecting leaves no timer behind", async () => {
@@ -232,7 +248,10 @@ test("disconnecting between two attempts leaves no timer behind", async () => {
 test("API Gateway's own error frames are errors of the connection, not events", async () => {
   const world = new World();
   const heard = [];
-  world.connect().subscribe("admin").bind_global((name) => heard.push(name));
+  world
+    .connect()
+    .subscribe("admin")
+    .bind_global((name) => heard.push(name));
   await world.run();
   heard.length = 0;
   for (const message of ["Internal server error", "Forbidden", "Endpoint request timed out"]) {
@@ -252,7 +271,10 @@ test("API Gateway's own error frames are errors of the connection, not events", 
 test("an event whose data looks like an error frame is an event", async () => {
   const world = new World();
   const heard = [];
-  world.connect().subscribe("admin").bind("admin_event", (data) => heard.push(data));
+  world
+    .connect()
+    .subscribe("admin")
+    .bind("admin_event", (data) => heard.push(data));
   await world.run();
   const data = { message: "Forbidden", connectionId: "a=", requestId: "b=", type: "error" };
   world.socket.receive({ ...event(data), message: "Forbidden", connectionId: "a=", type: "pong" });
@@ -266,10 +288,13 @@ test("an error frame of the Lambda and a frame that is not JSON are errors of th
   await world.run();
   world.socket.receive({ type: "error", message: "channel is missing" });
   world.socket.receive("<html>");
-  assert.deepEqual(world.errors.map(({ type, error }) => [type, error.data.message]), [
-    ["ProtocolError", "channel is missing"],
-    ["ProtocolError", "a frame is not JSON"],
-  ]);
+  assert.deepEqual(
+    world.errors.map(({ type, error }) => [type, error.data.message]),
+    [
+      ["ProtocolError", "channel is missing"],
+      ["ProtocolError", "a frame is not JSON"],
+    ],
+  );
 });
 
 test("frames of kinds that do not exist yet are ignored", async () => {
@@ -313,7 +338,10 @@ test("what is handled is not written to the console", async (t) => {
   world.socket.drop();
   await world.run(60_000);
   assert.ok(world.errors.length > 5);
-  assert.deepEqual(spies.map((spy) => spy.callCount()), [0, 0, 0, 0, 0]);
+  assert.deepEqual(
+    spies.map((spy) => spy.callCount()),
+    [0, 0, 0, 0, 0],
+  );
 });
 
 test("what nobody handles is written to the console, once for each kind", async (t) => {
@@ -330,11 +358,17 @@ test("what nobody handles is written to the console, once for each kind", async 
   world.isDown = "refusing";
   world.socket.drop();
   await world.run(60_000);
-  assert.deepEqual(spies.map((spy) => spy.callCount()), [0, 0, 0, 0, 4]);
-  assert.deepEqual(spies[4].calls.map(({ arguments: [text] }) => text), [
-    "RegistrationError: /websocket/register answered 500; nobody handles it",
-    "pusher:subscription_error: /websocket/auth answered 403 (channel 'admin'); nobody handles it",
-    "ProtocolError: a frame is not JSON; nobody handles it",
-    `WebSocketError: ${world.url} cannot be reached, or does not admit this page; nobody handles it`,
-  ]);
+  assert.deepEqual(
+    spies.map((spy) => spy.callCount()),
+    [0, 0, 0, 0, 4],
+  );
+  assert.deepEqual(
+    spies[4].calls.map(({ arguments: [text] }) => text),
+    [
+      "RegistrationError: /websocket/register answered 500; nobody handles it",
+      "pusher:subscription_error: /websocket/auth answered 403 (channel 'admin'); nobody handles it",
+      "ProtocolError: a frame is not JSON; nobody handles it",
+      `WebSocketError: ${world.url} cannot be reached, or does not admit this page; nobody handles it`,
+    ],
+  );
 });

@@ -72,7 +72,10 @@ test("claims on one channel each get their own rewind, in one request, and a lat
   const rewound = listen(gateway.subscribe("logs", { rewind: 1 }));
   await world.run();
   world.socket.receive(store.append("logs", log(10)));
-  assert.deepEqual(heard.map(([, ...data]) => data), [[8, 9, 10], [6, 7, 8, 9, 10], [10], [8, 9, 10]]);
+  assert.deepEqual(
+    heard.map(([, ...data]) => data),
+    [[8, 9, 10], [6, 7, 8, 9, 10], [10], [8, 9, 10]],
+  );
   assert.deepEqual(heardLate, [{ recovered: false, position: { epoch: "e1", seq: 9 } }, 10]);
   assert.deepEqual(rewound.slice(1), [9, 10]);
   assert.deepEqual(asked(world).slice(1), [ask(1)]);
@@ -117,7 +120,10 @@ test("channels whose subscriptions are confirmed one after the other share a req
   };
   for (const name of ["a", "bb", "ccc"]) gateway.subscribe(name);
   await world.run();
-  assert.deepEqual(asked(world).map(({ channels }) => channels.length), [3]);
+  assert.deepEqual(
+    asked(world).map(({ channels }) => channels.length),
+    [3],
+  );
 });
 
 test("a backend that refuses a request for several is asked for each", async () => {
@@ -127,8 +133,17 @@ test("a backend that refuses a request for several is asked for each", async () 
   await world.run();
   world.socket.drop();
   await world.run(5 * SECOND);
-  assert.deepEqual(heard.map((told) => told.map(({ recovered }) => recovered)), [[false, true], [false, true]]);
-  assert.deepEqual(asked(world).map((body) => body.channels?.length ?? body.channel), [2, "a", "b", "a", "b"]);
+  assert.deepEqual(
+    heard.map((told) => told.map(({ recovered }) => recovered)),
+    [
+      [false, true],
+      [false, true],
+    ],
+  );
+  assert.deepEqual(
+    asked(world).map((body) => body.channels?.length ?? body.channel),
+    [2, "a", "b", "a", "b"],
+  );
   assert.deepEqual(world.errors, []);
 });
 
@@ -215,7 +230,12 @@ test("a message of another epoch that comes late is read about once, and forgott
 });
 
 test("live events do not wait for history that cannot be had, and the page is told", async () => {
-  for (const [status, patience] of [[403, 3], [404, 3], [500, 40], [undefined, 25]]) {
+  for (const [status, patience] of [
+    [403, 3],
+    [404, 3],
+    [500, 40],
+    [undefined, 25],
+  ]) {
     const { world, store, gateway } = start();
     const heard = listen(gateway.subscribe("logs"));
     await world.run();
@@ -235,7 +255,10 @@ test("live events do not wait for history that cannot be had, and the page is to
 
 test("a channel without history is as it is without history", async () => {
   const { world, gateway } = start();
-  world.backend = (url, { channel }) => [200, { channel, epoch: null, seq: 0, recovered: false, messages: [], more: false }];
+  world.backend = (url, { channel }) => [
+    200,
+    { channel, epoch: null, seq: 0, recovered: false, messages: [], more: false },
+  ];
   const channel = gateway.subscribe("logs");
   const heard = listen(channel);
   await world.run();
@@ -284,8 +307,16 @@ test("over the socket each channel is asked with what it was signed with, one qu
   await world.run();
   const auth = `${world.socket.id} logs`;
   const since = (seq) => ({ since: { epoch: "e1", seq } });
-  assert.deepEqual(heard.map(([, ...data]) => data), [[2, 3, 4, 5], [5]]);
-  const frames = [{ rewind: 4 }, { rewind: 1 }, since(3)].map((from) => ({ action: "history", channel: "logs", ...from, auth }));
+  assert.deepEqual(
+    heard.map(([, ...data]) => data),
+    [[2, 3, 4, 5], [5]],
+  );
+  const frames = [{ rewind: 4 }, { rewind: 1 }, since(3)].map((from) => ({
+    action: "history",
+    channel: "logs",
+    ...from,
+    auth,
+  }));
   assert.deepEqual(world.socket.actions("history"), frames);
 });
 
@@ -299,6 +330,27 @@ test("a handover keeps the position, and reads nothing", async () => {
     await world.run(SECOND);
   }
   assert.equal(asked(world).length, 1);
-  assert.deepEqual(heard.slice(1), Array.from({ length: heard.length - 1 }, (_, i) => i + 1));
+  assert.deepEqual(
+    heard.slice(1),
+    Array.from({ length: heard.length - 1 }, (_, i) => i + 1),
+  );
   assert.ok(heard.length > 5000);
+});
+
+test("a reading that a cut ends is no error, and the next connection begins another", async () => {
+  for (const history of [true, HISTORY]) {
+    const { world, store, gateway } = start({ history });
+    const answer = world.gateway;
+    world.backend = () => new Promise(() => {});
+    world.gateway = (frame, socket) => (frame.action === "history" ? [] : answer(frame, socket));
+    const heard = listen(gateway.subscribe("logs"));
+    await world.run();
+    world.socket.drop();
+    world.backend = (url, request) => [200, store.read(request)];
+    world.gateway = (frame, socket) =>
+      frame.action === "history" ? [{ type: "history", ...store.read(frame) }] : answer(frame, socket);
+    await world.run(MINUTE);
+    assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e1", seq: 0 } }]);
+    assert.deepEqual(world.errors, []);
+  }
 });

@@ -17,10 +17,16 @@ const listen = async () => {
 
 test("the events of one message come one after the other, each as if it were alone", async () => {
   const { world, heard } = await listen();
-  const events = [{ event: "log", data: { text: "a" }, id: "1" }, { event: "level", data: null, id: "2" }];
+  const events = [
+    { event: "log", data: { text: "a" }, id: "1" },
+    { event: "level", data: null, id: "2" },
+  ];
   world.socket.receive({ channel: "logs", events, epoch: "e", seq: 7 });
   const rest = { channel: "logs", by: "logs", epoch: "e", seq: 7 };
-  assert.deepEqual(heard, events.map((one) => ({ ...one, ...rest, name: one.event })));
+  assert.deepEqual(
+    heard,
+    events.map((one) => ({ ...one, ...rest, name: one.event })),
+  );
 });
 
 test("a callback that throws or unsubscribes in the middle of a message harms nobody else", async (t) => {
@@ -33,7 +39,10 @@ test("a callback that throws or unsubscribes in the middle of a message harms no
   });
   const events = [1, 2, 3].map((data) => ({ event: "log", data, id: `${data}` }));
   world.socket.receive({ channel: "logs", events });
-  assert.deepEqual(heard.map(({ data }) => data), [1, 2, 3]);
+  assert.deepEqual(
+    heard.map(({ data }) => data),
+    [1, 2, 3],
+  );
 });
 
 test("what is no list of events, or no event in it, is ignored", async () => {
@@ -42,7 +51,10 @@ test("what is no list of events, or no event in it, is ignored", async () => {
     world.socket.receive({ channel: "logs", events });
   }
   world.socket.receive({ channel: "logs", events: [null, { event: "log", data: 1 }] });
-  assert.deepEqual(heard.map(({ data }) => data), [1]);
+  assert.deepEqual(
+    heard.map(({ data }) => data),
+    [1],
+  );
   assert.deepEqual(world.errors, []);
 });
 
@@ -50,13 +62,18 @@ test("whatever the mix of old and new envelopes, each event is heard once, in th
   const one = fc.record({
     event: fc.constantFrom("log", "level", "constructor"),
     data: fc.jsonValue(),
-    id: fc.option(fc.integer({ min: 0, max: 30 }).map((id) => `id-${id}`), { nil: undefined }),
+    id: fc.option(
+      fc.integer({ min: 0, max: 30 }).map((id) => `id-${id}`),
+      { nil: undefined },
+    ),
   });
   const channel = fc.constantFrom("admin", "logs", "other");
   const alone = fc.tuple(channel, one).map(([channel, event]) => ({ channel, ...event }));
   const together = fc.record({ channel, events: fc.array(one, { maxLength: 6 }) });
   const position = fc.option(fc.record({ epoch: fc.constantFrom("a", "b"), seq: fc.nat(9) }), { nil: {} });
-  const message = fc.tuple(fc.oneof(alone, together), position).map(([message, position]) => ({ ...message, ...position }));
+  const message = fc
+    .tuple(fc.oneof(alone, together), position)
+    .map(([message, position]) => ({ ...message, ...position }));
   await fc.assert(
     fc.asyncProperty(fc.array(message, { maxLength: 30 }), async (messages) => {
       const { world, heard } = await listen();
@@ -71,7 +88,10 @@ test("whatever the mix of old and new envelopes, each event is heard once, in th
           if (id) known.add(id);
         }
       }
-      assert.deepEqual(heard.map(({ by, name, data, id }) => [by, name, data, id]), expected);
+      assert.deepEqual(
+        heard.map(({ by, name, data, id }) => [by, name, data, id]),
+        expected,
+      );
     }),
     { numRuns: 300 },
   );
@@ -84,5 +104,8 @@ test("a message of many events comes over both connections during a handover, an
   for (const one of events.slice(20, 40)) world.socket.receive({ channel: "logs", ...one });
   world.socket.receive({ channel: "logs", events });
   world.socket.receive(event("last", "id-last"));
-  assert.deepEqual(heard.map(({ data }) => data), [...Array(50).keys(), "last"]);
+  assert.deepEqual(
+    heard.map(({ data }) => data),
+    [...Array(50).keys(), "last"],
+  );
 });

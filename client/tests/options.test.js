@@ -16,14 +16,21 @@ const HINTS = {
 for (const [option, meant] of Object.entries(HINTS)) {
   test(`the option ${option} is refused, and ${meant} is asked for`, () => {
     const world = new World();
-    assert.throws(() => world.connect({ [option]: "/x" }), new RegExp(`no option '${option}'; did you mean '${meant}'\\?`));
+    assert.throws(
+      () => world.connect({ [option]: "/x" }),
+      new RegExp(`no option '${option}'; did you mean '${meant}'\\?`),
+    );
     assert.equal(world.sockets.length, 0);
   });
 }
 
 test("an option that is like none is refused with all that there are", () => {
-  const options = "cluster, stage, name, register, registerInterval, auth, credentials, history, activityTimeout, pongTimeout";
-  assert.throws(() => new World().connect({ forceTLS: true }), new RegExp(`no option 'forceTLS'; There are ${options}$`));
+  const options =
+    "cluster, stage, name, register, registerInterval, auth, credentials, history, activityTimeout, pongTimeout";
+  assert.throws(
+    () => new World().connect({ forceTLS: true }),
+    new RegExp(`no option 'forceTLS'; There are ${options}$`),
+  );
 });
 
 for (const options of ["eu-central-1", null, 5, () => {}]) {
@@ -37,7 +44,8 @@ for (const options of ["eu-central-1", null, 5, () => {}]) {
 test("what is neither a URL nor a function is refused, and not shown", () => {
   for (const options of [{ register: 5 }, { auth: { headers: { Authorization: "secret" } } }, { auth: true }]) {
     const [name] = Object.keys(options);
-    const isRight = ({ message }) => message.startsWith(`'${name}' is a URL or a function, not `) && !message.includes("secret");
+    const isRight = ({ message }) =>
+      message.startsWith(`'${name}' is a URL or a function, not `) && !message.includes("secret");
     assert.throws(() => new World().connect(options), isRight);
   }
 });

@@ -33,11 +33,17 @@ test("npm pack gives a package that installs and imports, one module without dep
   const packed = JSON.parse(stdout.slice(stdout.search(/[[{]\s*["{]/)));
   const { filename, files } = Array.isArray(packed) ? packed[0] : Object.values(packed)[0];
   const names = files.map(({ path }) => path);
-  const modules = ["gateway.js", "react.js", "gateway.d.ts", "react.d.ts"].flatMap((name) => [`dist/${name}`, `dist/cjs/${name}`]);
+  const modules = ["gateway.js", "react.js", "gateway.d.ts", "react.d.ts"].flatMap((name) => [
+    `dist/${name}`,
+    `dist/cjs/${name}`,
+  ]);
   for (const name of [...modules, "react/package.json", "README.md", "LICENSE"]) {
     assert.ok(names.includes(name), `${name} is missing from ${names}`);
   }
-  assert.ok(names.every((name) => !name.startsWith("tests") && !name.includes("node_modules")), `${names}`);
+  assert.ok(
+    names.every((name) => !name.startsWith("tests") && !name.includes("node_modules")),
+    `${names}`,
+  );
 
   await writeFile(join(folder, "package.json"), '{"private": true, "type": "module"}');
   await run(npm, ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], { cwd: folder });
@@ -55,11 +61,12 @@ test("npm pack gives a package that installs and imports, one module without dep
      import("apigw-broadcaster-client").then((esm) => {
        const [one, other] = [Gateway, esm.Gateway].map((Gateway) => new Gateway("wss://example.com/production"));
        other.subscribe("admin");
-       one.connection.bind("error", ({ type }) => console.log(type, one.connection === other.connection, one.constructor === other.constructor));
+       const isShared = one.connection === other.connection && one.constructor !== other.constructor;
+       one.connection.bind("error", ({ type }) => console.log(type, isShared));
      });`,
   );
   const both = await run(process.execPath, ["--no-experimental-websocket", "page.cjs"], { cwd: folder });
-  assert.equal(both.stdout, "WebSocketError true false\n");
+  assert.equal(both.stdout, "WebSocketError true\n");
   const installed = join(folder, "node_modules/apigw-broadcaster-client/dist");
   assert.doesNotMatch(await readFile(join(installed, "gateway.js"), "utf8"), /\bimport\b/);
   for (const name of ["react.js", "cjs/react.js"]) {

@@ -80,7 +80,11 @@ class Run {
   }
 
   publish(count, fates) {
-    const events = Array.from({ length: count }, () => ({ event: "log", data: ++this.published, id: `id-${this.published}` }));
+    const events = Array.from({ length: count }, () => ({
+      event: "log",
+      data: ++this.published,
+      id: `id-${this.published}`,
+    }));
     const before = this.published - count;
     const message = this.store.append("logs", events);
     this.dataAt.set(`${message.epoch} ${message.seq - 1}`, before);
@@ -120,8 +124,16 @@ class Run {
       await this.world.run(5 * SECOND);
     }
     assert.deepEqual(this.wrong, []);
-    for (const { heard } of this.claims) assert.deepEqual(heard.slice(-3), [-2, -1, 0].map((i) => this.published + i));
-    assert.deepEqual(this.relayed, [...new Set(this.relayed)].sort((a, b) => a - b), "of the Gateway itself");
+    for (const { heard } of this.claims)
+      assert.deepEqual(
+        heard.slice(-3),
+        [-2, -1, 0].map((i) => this.published + i),
+      );
+    assert.deepEqual(
+      this.relayed,
+      [...new Set(this.relayed)].sort((a, b) => a - b),
+      "of the Gateway itself",
+    );
     this.gateway.disconnect();
     await this.world.run(MINUTE);
     assert.equal(this.world.clock.timers, 0);
@@ -145,7 +157,11 @@ const forgetful = [
   fc.tuple(fc.constant("trim"), fc.integer({ min: 0, max: 3 }), time),
   fc.tuple(fc.constant("down"), fc.boolean(), time),
 ];
-const settings = fc.record({ limit: fc.constantFrom(1, 2, Infinity), latency: fc.oneof(fc.nat(100), fc.nat(3000)), socket: fc.boolean() });
+const settings = fc.record({
+  limit: fc.constantFrom(1, 2, Infinity),
+  latency: fc.oneof(fc.nat(100), fc.nat(3000)),
+  socket: fc.boolean(),
+});
 
 for (const [what, actions, runs] of [
   ["of a store that forgets nothing everything is recovered", peaceful, 600],

@@ -109,7 +109,11 @@ test("a refused registration is tried again on the next connection, and when a c
 });
 
 test("while the page is looked at it registers again each minute or so: a backend that was restarted knows nobody", async () => {
-  for (const [chance, pause] of [[0, 48], [0.5, 60], [1, 72]]) {
+  for (const [chance, pause] of [
+    [0, 48],
+    [0.5, 60],
+    [1, 72],
+  ]) {
     const world = new World();
     world.chance = chance;
     world.connect({ register: REGISTER });
@@ -145,7 +149,12 @@ test("registering again each minute ends with the connection, and goes on with t
   await world.run(10 * SECOND);
   const { id } = world.socket;
   await world.run(5 * MINUTE);
-  assert.deepEqual(registrations(world).slice(1).map(({ body }) => body.connection_id), Array(6).fill(id));
+  assert.deepEqual(
+    registrations(world)
+      .slice(1)
+      .map(({ body }) => body.connection_id),
+    Array(6).fill(id),
+  );
   gateway.disconnect();
   assert.equal(world.clock.timers, 0);
 });

@@ -69,10 +69,12 @@ new Gateway();
 // @ts-expect-error: Pusher's option; here it is `auth`
 new Gateway("a1b2c3d4e5", { authEndpoint: "/pusher/auth" });
 
-const joined = gateway.subscribe("logs", { rewind: 100 }).bind("pusher:subscription_succeeded", ({ recovered, position }) => {
-  if (recovered === false) gateway.subscribe("logs", { rewind: "5m" });
-  return position && gateway.subscribe("logs", { since: position });
-});
+const joined = gateway
+  .subscribe("logs", { rewind: 100 })
+  .bind("pusher:subscription_succeeded", ({ recovered, position }) => {
+    if (recovered === false) gateway.subscribe("logs", { rewind: "5m" });
+    return position && gateway.subscribe("logs", { since: position });
+  });
 const seq: number | undefined = joined.position?.seq;
 // @ts-expect-error: a misspelt option
 gateway.subscribe("logs", { rewnd: 100 });
@@ -83,7 +85,12 @@ new Gateway("a1b2c3d4e5", { history: false });
 
 connection.connect();
 connection.disconnect();
-new Gateway("a1b2c3d4e5", { name: "admin", auth: { url: "/websocket/auth", batch: true }, credentials: "omit", registerInterval: 0 });
+new Gateway("a1b2c3d4e5", {
+  name: "admin",
+  auth: { url: "/websocket/auth", batch: true },
+  credentials: "omit",
+  registerInterval: 0,
+});
 new Gateway("a1b2c3d4e5", { auth: { url: async (id, channels) => ({ auth: { [channels[0]!]: id } }), batch: true } });
 // @ts-expect-error: a string in place of options
 new Gateway("a1b2c3d4e5", "eu-central-1");
