@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .connections.table import SOCKET_BUFFER
 from .faults import ACCOUNT_BURST, ACCOUNT_RATE, HANDSHAKE_RATE, Faults
+from .limits import LAMBDA_CONCURRENCY
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +80,12 @@ def _add_lambdas(group: argparse._ArgumentGroup) -> None:
         help="take those files of an asset from here that are here too, so that an edit takes effect at once",
     )
     add("--recycle-after", type=int, metavar="EVENTS", help="replace each environment after so many events")
+    add(
+        "--lambda-concurrency",
+        type=_count,
+        metavar="N",
+        help="refuse events beyond so many at once, as Lambda does, instead of letting them wait for a process",
+    )
 
 
 def _add_faults(group: argparse._ArgumentGroup) -> None:
@@ -126,6 +133,12 @@ def _folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return Path(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LAMBDA_CONCURRENCY):
+        raise argparse.ArgumentTypeError(f"{text!r}: it takes a whole number between 1 and {LAMBDA_CONCURRENCY}")
+    return int(text)
 
 
 def _share(text: str) -> float:

@@ -86,4 +86,5 @@ def _settings(given: argparse.Namespace, credentials: Credentials | None) -> Set
         buffer_limit=given.socket_buffer,
         is_serial=given.serial,
         recycle_after=given.recycle_after,
+        lambda_concurrency=given.lambda_concurrency,
     )

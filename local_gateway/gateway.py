@@ -48,6 +48,7 @@ class Settings:
     buffer_limit: int = SOCKET_BUFFER  # bytes that may wait for one slow client
     is_serial: bool = False  # handle one connection's messages one after the other
     recycle_after: int | None = None  # events per Lambda environment
+    lambda_concurrency: int | None = None  # events at once, beyond which they are refused; none: they wait
 
 
 class Gateway:
@@ -87,6 +88,7 @@ class Gateway:
             workspace=Path(self._workspace.name),
             sources=self.settings.sources,
             recycle_after=self.settings.recycle_after,
+            concurrency=self.settings.lambda_concurrency,
             faults=self.faults,
             log=self._log,
         )

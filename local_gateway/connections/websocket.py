@@ -2,7 +2,7 @@
 
 aiohttp knows a limit for whole messages only and, when it is passed, closes the socket while the client still sends,
 so that many clients see a broken connection rather than code 1009. The two classes here hook into the points where
-aiohttp makes its reader and where the reader has a complete frame; everything else of the protocol is aiohttp's.
+aiohttp makes its reader, gives it bytes, and has a complete frame; everything else of the protocol is aiohttp's.
 """
 
 import sys
@@ -14,10 +14,9 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp._websocket.writer import WebSocketWriter
 from aiohttp.http_websocket import WebSocketError, WebSocketReader
 
-from ..limits import MAX_FRAME, MAX_MESSAGE
+from ..limits import MAX_MESSAGE
+from .frame_limit import FrameLimit
 
-# Frames beyond this are not even read to their end: the socket is cut. Bytes.
-_HARD_LIMIT = 16 * 1024 * 1024
 # Seconds that a client gets to answer a close frame before its socket is closed.
 _CLOSE_WAIT = 3.0
 _NEVER_SENT = WSCloseCode.ABNORMAL_CLOSURE.to_bytes(2, "big")  # RFC 6455, 7.4.1; aiohttp lets it pass
@@ -27,28 +26,28 @@ _READ_AHEAD = 64 * 1024  # bytes of messages not yet handled after which aiohttp
 class LimitedReader(WebSocketReader):
     """Reads frames; one too many bytes, in a frame or a message, ends the reading with code 1009."""
 
-    __slots__ = ("_is_over", "_messages", "_size")
+    __slots__ = ("_is_told", "_limit", "_messages")
 
     def __init__(self, messages: WebSocketDataQueue) -> None:
-        super().__init__(messages, _HARD_LIMIT, compress=False, decode_text=True)
+        super().__init__(messages, MAX_MESSAGE + 1, compress=False, decode_text=True)
         self._messages = messages
-        self._size = 0  # bytes of the current message so far
-        self._is_over = False
+        self._limit = FrameLimit()
+        self._is_told = False
+
+    def feed_data(self, data: bytes | bytearray | memoryview) -> tuple[bool, bytes]:
+        passed = self._limit.take(bytes(data))
+        answer: tuple[bool, bytes] = super().feed_data(passed.before)
+        if self._limit.is_over:
+            if not self._is_told:
+                self._is_told = True
+                error = WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "a frame or a message is too large")
+                self._messages.feed_data(WSMessage(WSMsgType.ERROR, error, None), 0)
+            answer = super().feed_data(passed.after)
+        return answer
 
     def _handle_frame(self, fin: bool, opcode: int, payload: bytes | bytearray, compressed: int) -> None:
-        if self._is_over and opcode != WSMsgType.CLOSE:
-            return  # read and dropped until the client answers our close frame
         if opcode == WSMsgType.CLOSE and payload[:2] == _NEVER_SENT:
             raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "close code 1006 in a frame")
-        if opcode < WSMsgType.CLOSE:
-            self._size += len(payload)
-            if len(payload) > MAX_FRAME or self._size > MAX_MESSAGE:
-                self._is_over = True
-                error = WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, f"{len(payload)} bytes in a frame")
-                self._messages.feed_data(WSMessage(WSMsgType.ERROR, error, None), 0)
-                return
-            if fin:
-                self._size = 0
         super()._handle_frame(fin, opcode, payload, compressed)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..event_log import EventLog
 from ..faults import Faults
 from ..template.api import Function, Route, WebSocketApi
+from .capacity import Capacity
 from .environment import RoleCredentials, lambda_environment, provided_packages
 from .interpreter import find_python, own_python
 from .pool import LambdaPool
@@ -28,6 +29,7 @@ class Functions:
         workspace: a folder for what has to be unpacked.
         sources: folders whose files stand in for those of the assets.
         recycle_after: number of events after which an environment is replaced.
+        concurrency: executions at once over all functions, beyond which events are refused; `None` lets them wait.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Functions:
         workspace: Path,
         sources: Sequence[Path],
         recycle_after: int | None,
+        concurrency: int | None,
         faults: Faults,
         log: EventLog,
     ) -> None:
@@ -48,6 +51,7 @@ class Functions:
         self._workspace = workspace
         self._sources = sources
         self._recycle_after = recycle_after
+        self._capacity = Capacity(concurrency)
         self._faults = faults
         self._log = log
         self._provided = provided_packages()
@@ -125,7 +129,14 @@ class Functions:
                 log=self._log.output,
             )
 
-        return LambdaPool(start, source.look, self._faults, recycle_after=self._recycle_after)
+        return LambdaPool(
+            start,
+            source.look,
+            self._faults,
+            capacity=self._capacity,
+            concurrency=function.concurrency,
+            recycle_after=self._recycle_after,
+        )
 
     async def _warm(self, pool: LambdaPool) -> None:
         problem = await pool.warm()
@@ -139,7 +150,9 @@ class Functions:
                 pool.recycle()
             for pool in self._retired:
                 pool.recycle(idle_life=0.0)
-            self._retired = [pool for pool in self._retired if pool.environments]
+            for pool in [pool for pool in self._retired if pool.is_quiet]:
+                self._retired.remove(pool)
+                await pool.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -41,9 +41,10 @@ class Integrations:
         """Run one event; never raises for what the function does.
 
         A function that outlasts the integration's timeout goes on until its own, as on AWS; nobody hears its result.
+        An event that had to wait so long for a process is not run any more.
         """
         invocation = Invocation(event, request_id, trace_id or new_trace_id())
-        task = asyncio.create_task(self._pool_of(route).invoke(invocation))
+        task = asyncio.create_task(self._pool_of(route).invoke(invocation, patience=route.timeout))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         done, _ = await asyncio.wait({task}, timeout=route.timeout)

@@ -31,6 +31,7 @@ class Function:
     environment: Mapping[str, str]
     code: Path | None  # the asset's folder or zip file
     inline_code: str | None = None  # the text of index.py, for a function without an asset
+    concurrency: int | None = None  # executions at once, where the template reserves some
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,7 @@ class _Reader:
             )
         if asset is not None and not asset.exists():
             raise AssemblyError(f"function {name} has its code in {asset}, which does not exist; run 'cdk synth' again")
+        reserved = self._resolver.resolve(properties.get("ReservedConcurrentExecutions"))
         return Function(
             name=name,
             arn=self._resolver.arn(logical_id),
@@ -243,6 +245,7 @@ class _Reader:
             environment={key: _environment_text(value) for key, value in environment.items()},
             code=asset,
             inline_code=None if asset is not None else str(code["ZipFile"]),
+            concurrency=None if reserved is None else int(reserved),
         )
 
 

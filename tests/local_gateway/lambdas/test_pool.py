@@ -1,5 +1,6 @@
 """Functions run in processes like Lambda's: apart, frozen between events, killed, limited and replaced."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_gateway.faults import Faults
+from local_gateway.lambdas.capacity import PROCESSES
 from local_gateway.lambdas.interpreter import find_python
 
 DO = """
@@ -37,6 +39,9 @@ def handler(event, context):
         os.makedirs(here, exist_ok=True)
         open(os.path.join(here, str(os.getpid())), "w").close()
         while len(os.listdir(here)) < 6:
+            time.sleep(0.01)
+    if wanted.startswith("hold"):  # returns once it may
+        while not os.path.exists("../go"):
             time.sleep(0.01)
     if wanted == "child":
         import subprocess
@@ -117,6 +122,77 @@ async def test_as_many_environments_run_as_there_are_events(serve, assembly):
         await socket.send_str("meet")
     told = [await socket.receive_json(timeout=60) for _ in range(6)]
     assert len({one["pid"] for one in told}) == 6
+
+
+async def test_a_flood_of_messages_is_handled_by_a_bounded_number_of_processes(serve):
+    running = await serve()
+    socket = await running.connect()
+    for _ in range(3_000):
+        await socket.send_str("x")
+    told = [await socket.receive_json(timeout=60) for _ in range(3_000)]
+    assert len({one["pid"] for one in told}) <= PROCESSES
+
+
+async def test_what_one_connection_sends_beyond_a_hundred_messages_stays_in_its_socket(serve, assembly):
+    running = await serve()
+    socket = await running.connect()
+    await running.ask(socket, "x")
+    transport = socket._writer.transport
+    for _ in range(800):
+        await socket.send_str("hold".ljust(30_000))
+        if transport.get_write_buffer_size():
+            break
+        await asyncio.sleep(0)
+    else:
+        pytest.fail("the gateway has read 24 MB and handled nothing of it")
+    (assembly.folder / "go").touch()
+    await running.ask(socket, "x")
+
+
+async def test_beyond_a_concurrency_that_was_asked_for_events_are_refused(serve, assembly):
+    running = await serve(lambda_concurrency=2)
+    socket = await running.connect()
+    for _ in range(3):
+        await socket.send_str("hold")
+    assert (await socket.receive_json(timeout=60))["message"] == "Internal server error"
+    (assembly.folder / "go").touch()
+    assert all(["pid" in await socket.receive_json(timeout=60) for _ in range(2)])
+    assert "Rate exceeded: as many events run as the concurrency allows" in running.log.getvalue()
+
+
+async def test_a_function_has_the_concurrency_that_its_template_reserves(serve, assembly):
+    assembly.resources["Main"]["Properties"]["ReservedConcurrentExecutions"] = 1
+    running = await serve()
+    socket = await running.connect()
+    for _ in range(2):
+        await socket.send_str("hold")
+    assert (await socket.receive_json(timeout=60))["message"] == "Internal server error"
+    (assembly.folder / "go").touch()
+    assert "pid" in await socket.receive_json(timeout=60)
+
+
+async def test_functions_give_up_idle_processes_to_each_other(serve, assembly):
+    assembly.function("Other", DO)
+    assembly.route("other", "Other", is_two_way=True)
+    running = await serve(lambda_concurrency=1)
+    socket = await running.connect()
+    told = [await running.ask(socket, body) for body in ("x", '{"action":"other"}') * 2]
+    assert len({one["pid"] for one in told}) == 4
+
+
+async def test_an_event_that_finds_no_process_in_time_is_not_run(serve, assembly):
+    assembly.route("quick", "Main", is_two_way=True, TimeoutInMillis=200)
+    running = await serve()
+    socket = await running.connect()
+    await running.ask(socket, "x")
+    for _ in range(PROCESSES):
+        await socket.send_str("hold")
+    late = await running.ask(socket, '{"action":"quick"}')
+    assert late["message"] == "Endpoint request timed out"
+    (assembly.folder / "go").touch()
+    told = [await socket.receive_json(timeout=60) for _ in range(PROCESSES)]
+    told.append(await running.ask(socket, "x"))
+    assert sum(events for events in {one["pid"]: one["events"] for one in told}.values()) == PROCESSES + 2
 
 
 @linux
