@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_the_backend_registers_broadcasts_and_authorizes(client, connection_id, 
         subscription = {"connection_id": connection_id, "channel": "admin"}
         signature = hmac.digest(SECRET.encode(), f"{connection_id}:admin".encode(), "sha256").hex()
         assert post(f"{url}/websocket/auth", subscription) == {"auth": signature}
+        for wrong in ("", "L0SM9cOFvHcCIhw%3D", "../x", connection_id * 9):
+            for path in ("register", "auth"):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    post(f"{url}/websocket/{path}", {"connection_id": wrong, "channel": "admin"})
+                assert refused.value.code == 422
+                refused.value.close()
         process.terminate()
 
 
