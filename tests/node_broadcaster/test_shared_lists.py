@@ -88,12 +88,12 @@ def test_either_unregisters_whom_the_other_has_registered(python, node, manageme
 
 
 def test_a_list_of_several_pages_is_read_to_its_end(python, node, management):
-    ids = [f"id-{number:07}=" for number in range(1_100)]
-    for connection_id in ids[:550]:
-        node.registerConnection(connection_id)
-    for connection_id in ids[500:]:
-        python.register_connection(connection_id, channels=["admin"])
-    assert node.broadcastAdminEvent(1) == {"sent": 1_100, "failed": 0, "stale": 0}
+    ids = [f"id-{number:07}=" for number in range(1_020)]
+    for connection_id in ids[:40]:
+        node.registerConnection(connection_id, {"channels": ["admin"]})
+    for connection_id in ids[20:]:
+        python.register_connection(connection_id)
+    assert node.broadcastAdminEvent(1) == {"sent": 1_020, "failed": 0, "stale": 0}
     assert sorted(management.bodies) == ids
 
 
