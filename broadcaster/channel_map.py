@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 
 from .channels import check_channel
+from .cheap_typing import Any
 from .errors import ConfigurationError, InvalidArgumentError
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Any
 
 _MOST_KEPT = 10_000
 

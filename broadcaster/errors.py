@@ -14,7 +14,8 @@ What happens to a message for a single connection (gone, slow, throttled) is dat
 exception.
 """
 
-TYPE_CHECKING = False  # as type checkers know it; importing typing would cost the Lambda's cold start
+from .cheap_typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from .results import BroadcastResult
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from .channels import MAX_CHANNELS, check_channel
+from .cheap_typing import TYPE_CHECKING, Any
 from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, InvalidArgumentError
 from .forks import remake_in_child
@@ -17,9 +18,8 @@ from .messages import POSITION_BYTES, MessageEncoder, id_of
 from .registries import Registry
 from .results import BroadcastResult, PublisherStats
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import Any, ParamSpec, TypeVar
+    from typing import ParamSpec, TypeVar
 
     from .history.choose import History
     from .publishing.publisher import Publisher

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from weakref import ReferenceType, ref
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Any
+from .cheap_typing import Any
 
 # By number: whose method, held weakly, and the method; or None and a function.
 _remakers: "dict[int, tuple[ReferenceType[Any] | None, Callable[..., None]]]" = {}

@@ -13,9 +13,7 @@ Framing: https://www.rfc-editor.org/rfc/rfc9112#section-6
 
 from collections.abc import Mapping
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Final, NoReturn
+from .cheap_typing import Final, NoReturn
 
 # Ours, not AWS's: API Gateway's heads have less than 1 KB, its bodies less than 4 KB.
 MAX_HEAD_BYTES: "Final" = 65_536

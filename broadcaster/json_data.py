@@ -2,11 +2,11 @@
 
 import sys
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
+from .cheap_typing import TYPE_CHECKING, Any
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from json import JSONEncoder
-    from typing import Any
 
 _PATH_LENGTH = 200  # characters of a path in an error
 

@@ -6,7 +6,8 @@ who have imported logging themselves: nobody else can have asked for them.
 
 import sys
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
+from .cheap_typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     import logging
 

@@ -5,12 +5,11 @@ import time
 from itertools import count
 
 from .channels import check_channel
+from .cheap_typing import TYPE_CHECKING, Any
 from .errors import InvalidArgumentError, MessageError
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from .json_data import DataEncoder
 

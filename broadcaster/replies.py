@@ -2,15 +2,11 @@
 
 from datetime import datetime
 
+from .cheap_typing import TYPE_CHECKING, NamedTuple
 from .errors import InvalidArgumentError, UnavailableError
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import NamedTuple
-
     from .sending.sender import Reply
-else:
-    from .named_tuple import NamedTuple
 
 
 class ConnectionInfo(NamedTuple):

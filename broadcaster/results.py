@@ -1,11 +1,9 @@
 """What became of a broadcast, and of what was published."""
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
+from .cheap_typing import TYPE_CHECKING, NamedTuple
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NamedTuple
-else:
-    from .named_tuple import NamedTuple
 
 
 class Failure(NamedTuple):

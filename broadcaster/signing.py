@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from time import gmtime, strftime
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
+from .cheap_typing import TYPE_CHECKING, NamedTuple
+
 if TYPE_CHECKING:
     from hashlib import _Hash
-    from typing import NamedTuple
-else:
-    from .named_tuple import NamedTuple
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

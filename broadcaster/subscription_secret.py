@@ -8,10 +8,10 @@ import os
 import time
 from collections.abc import Callable
 
+from .cheap_typing import TYPE_CHECKING
 from .errors import ConfigurationError, RefusedError
 from .secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import logging
 

@@ -26,7 +26,7 @@ BROADCASTER_MODULES = (
     "channels.py",
     "errors.py",
     "http1.py",
-    "named_tuple.py",
+    "cheap_typing.py",
     "signing.py",
 )
 

@@ -3,13 +3,8 @@
 By hand, because urllib.parse costs 5 ms to import, a twentieth of a short process that sends one message.
 """
 
+from ..cheap_typing import NamedTuple
 from ..errors import ConfigurationError
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from ..named_tuple import NamedTuple
 
 _DIGITS = frozenset("0123456789")
 _IPV6_CHARACTERS = _DIGITS | frozenset("abcdef:.")

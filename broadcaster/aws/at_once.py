@@ -9,12 +9,12 @@ import select
 from collections.abc import Generator, Iterable
 from math import ceil
 
+from ..cheap_typing import TYPE_CHECKING, Any
 from .retries import Time
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import socket
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     Got = TypeVar("Got")
     Wait = tuple[socket.socket | None, int, float]

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Callable, Iterable
 
+from ..cheap_typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from .json_service import CONCURRENCY
 from .retries import AwsError, Patience, Pauses, is_retryable
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import Any
-
     from .json_service import Ask, Got, Job
 
 

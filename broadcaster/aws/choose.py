@@ -1,5 +1,6 @@
 """Which way a service of AWS is asked: over connections of this package's own, or through boto3."""
 
+from ..cheap_typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ConfigurationError
 from ..proxies import is_proxied
 from .boto3_service import Boto3Service, make_client
@@ -8,11 +9,9 @@ from .environment import region_in_environment, service_endpoint
 from .json_service import JsonService
 from .retries import Patience
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
-    from typing import Any, Protocol
 
     from .json_service import Got, Job
 

@@ -8,13 +8,10 @@ container and instance credentials, with their refresh) is asked of botocore.
 import os
 from collections.abc import Mapping
 
+from ..cheap_typing import Any
 from ..errors import ConfigurationError
 from ..forks import make_lock, remake_in_child
 from ..signing import Credentials
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Any
 
 # Keys win over a profile in botocore too, but it insists that a profile which is named exists.
 # Of the two names of the token botocore reads the older one first.

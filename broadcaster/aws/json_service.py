@@ -8,6 +8,7 @@ a job knows how its requests travel.
 import json
 from collections.abc import Callable, Generator, Iterable
 
+from ..cheap_typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ..http1 import ProtocolError, request
 from ..signing import BodySigner, Credentials
 from .address import Endpoint
@@ -15,10 +16,9 @@ from .at_once import run_at_once
 from .kept_connections import KeptConnections
 from .retries import AwsError, Patience, Pauses, is_retryable
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
-    from typing import Any, NamedTuple, Protocol, TypeVar
+    from typing import TypeVar
 
     from .at_once import Exchange
 
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
         """Returns the credentials to sign with now; `anew` looks for such as were replaced."""
 
         def __call__(self, *, anew: bool = ...) -> Credentials: ...
-else:
-    from ..named_tuple import NamedTuple
+
 
 CONCURRENCY = 16  # requests under way at a time
 

@@ -9,12 +9,12 @@ import os
 import socket
 from collections.abc import Callable
 
+from ..cheap_typing import TYPE_CHECKING
 from ..http1 import Answer, AnswerReader, ProtocolError
 from .address import Endpoint
 from .at_once import READ, WRITE, is_readable
 from .retries import Time
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 

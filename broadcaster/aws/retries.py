@@ -4,11 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from ..named_tuple import NamedTuple
+from ..cheap_typing import NamedTuple
 
 _FIRST_PAUSE = 0.05  # seconds; each further one is up to twice as long
 _LONGEST_PAUSE = 1.0  # seconds

@@ -14,13 +14,8 @@ A store forgets the oldest messages when there are more than the channel keeps, 
 last.
 """
 
+from ..cheap_typing import Protocol
 from .positions import Position, Rewind, Slice
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object
 
 __all__ = ["FORGOTTEN_AFTER", "HistoryStore", "Position", "Rewind", "Slice"]
 

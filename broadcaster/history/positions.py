@@ -1,10 +1,6 @@
 """Positions in the history of a channel, and parts of it."""
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from ..named_tuple import NamedTuple
+from ..cheap_typing import NamedTuple
 
 
 class Position(NamedTuple):

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from ..channel_map import ChannelMap
+from ..cheap_typing import NamedTuple
 from ..errors import ConfigurationError
 from ..sending.defaults import DEFAULT_TIMEOUT
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from ..named_tuple import NamedTuple
 
 DEFAULT_WINDOW = 0.1  # seconds
 DEFAULT_QUEUE = 10_000  # events

@@ -11,13 +11,8 @@
 
 from collections.abc import Collection, Iterator
 
+from ..cheap_typing import Protocol
 from .lifetime import ENTRY_LIFETIME
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object
 
 __all__ = ["ENTRY_LIFETIME", "PAGE_SIZE", "ConfigurableRegistry", "Registry"]
 

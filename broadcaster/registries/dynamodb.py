@@ -50,6 +50,7 @@ from ..aws.choose import find_region, make_service
 from ..aws.json_service import once
 from ..aws.retries import AwsError, Patience
 from ..channels import MAX_CHANNELS, too_many_channels
+from ..cheap_typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
 from .dynamodb_jobs import batches, channels_of, next_page, read, removals, write
@@ -58,10 +59,7 @@ from .merged import each_once
 from .old_rows import OldRows
 from .rotation import next_place, pages_from
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..aws.choose import AwsService
     from ..aws.json_service import Got, Job
 

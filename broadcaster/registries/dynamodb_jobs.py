@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable
 
 from ..aws.json_service import Ask
+from ..cheap_typing import TYPE_CHECKING, Any
 from .dynamodb_rows import MAX_BATCH, Write, channel_of, channels_query, deletes
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..aws.json_service import Job
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html: an answer holds 1 MB of rows at most,

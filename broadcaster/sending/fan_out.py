@@ -24,6 +24,7 @@ What an answer means:
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..cheap_typing import TYPE_CHECKING, Protocol
 from ..errors import RefusedError
 from ..results import BroadcastResult, Failure
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
@@ -31,12 +32,8 @@ from .pace import Pace, ThrottleWatch
 from .refusals import describe_error, explain_refusal, explain_unreachable, is_about_the_id, is_refusal
 from .targets import Targets
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import logging
-    from typing import Protocol
-else:
-    Protocol = object
 
 _FIRST_BACKOFF = 0.1  # seconds; doubled each time
 _SLOW_READER_BACKOFF = 0.4

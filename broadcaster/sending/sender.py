@@ -6,18 +6,12 @@ standard library. The boto3 sender (`boto3_sender.py`) is for what the engine do
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..cheap_typing import TYPE_CHECKING, NamedTuple, Protocol
 from ..results import BroadcastResult
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, DEFAULT_RATE, DEFAULT_TIMEOUT
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
-    from typing import NamedTuple, Protocol
-
     from .fan_out import FanOut, HasStatus, OnOutcome
-else:
-    from ..named_tuple import NamedTuple
-
-    Protocol = object
 
 
 class Settings(NamedTuple):

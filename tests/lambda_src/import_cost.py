@@ -29,7 +29,7 @@ LIBRARY_MODULES = (
     "connections",
     "errors",
     "http1",
-    "named_tuple",
+    "cheap_typing",
     "registries/dynamodb_jobs",
     "registries/dynamodb_rows",
     "registries/lifetime",

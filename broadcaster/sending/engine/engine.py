@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from ...aws.credentials import CredentialSource
+from ...cheap_typing import TYPE_CHECKING
 from ...endpoint import Endpoint
 from ...errors import ClosedError, UnavailableError
 from ...forks import make_lock, remake_in_child
@@ -28,7 +29,6 @@ from .reactor import Reactor
 from .signatures import Signatures, TaskSigner
 from .task import Task
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 

@@ -4,13 +4,12 @@ import os
 import selectors
 import socket
 
+from ...cheap_typing import TYPE_CHECKING, Any
 from ...http1 import AnswerReader
 from .addresses import Address
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
-    from typing import Any
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE

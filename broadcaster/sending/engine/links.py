@@ -5,12 +5,12 @@ import selectors
 import socket
 from collections.abc import Callable
 
+from ...cheap_typing import TYPE_CHECKING
 from ...log import DEBUG, listening
 from .addresses import Addresses
 from .dialing import SLOW_OPENING_AFTER, STUCK_AFTER, Dialing, links_to_open
 from .link import CLOSED, IDLE, OPENING, READ, Link
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 

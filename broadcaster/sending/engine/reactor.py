@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 
+from ...cheap_typing import TYPE_CHECKING
 from ...forks import remake_in_child
 from ...http1 import ProtocolError
 from .addresses import Addresses
@@ -24,7 +25,6 @@ from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
 from .links import RECENTLY, Links, describe
 from .task import Task
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     import ssl
 

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from broadcaster.named_tuple import NamedTuple
+from broadcaster.cheap_typing import NamedTuple
 
 
 class Ours(NamedTuple):
