@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -91,3 +92,19 @@ def start_node(node_modules):
     yield start
     for node in started:
         assert node.end() == 0
+
+
+@pytest.fixture(params=["redis", "redis cluster", "redis with TLS", "dynamodb"])
+def registry(request):
+    """The URL of a registry that nobody else uses, for both languages."""
+    match request.param:
+        case "redis":
+            return f"{request.getfixturevalue('redis_server').url}?prefix={uuid4().hex}"
+        case "redis cluster":
+            return f"{request.getfixturevalue('redis_cluster')}&prefix={uuid4().hex}"
+        case "redis with TLS":
+            server, authority = request.getfixturevalue("tls_redis")
+            return f"{server.url}?ssl_ca_certs={authority}"
+        case _:
+            name, url = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_url")
+            return f"dynamodb://{name}?region=us-east-1&endpoint_url={url}"

@@ -1,7 +1,6 @@
 """Python and Node.js share one list: whom one of them registers hears what the other broadcasts, either way."""
 
 import json
-from uuid import uuid4
 
 import pytest
 
@@ -17,22 +16,6 @@ def management(start_server):
     server = start_server()
     server.script = lambda connection_id, attempt: "410" if connection_id == GONE else "200"
     return server
-
-
-@pytest.fixture(params=["redis", "redis cluster", "redis with TLS", "dynamodb"])
-def registry(request):
-    """The URL of a registry that nobody else uses, for both languages."""
-    match request.param:
-        case "redis":
-            return f"{request.getfixturevalue('redis_server').url}?prefix={uuid4().hex}"
-        case "redis cluster":
-            return f"{request.getfixturevalue('redis_cluster')}&prefix={uuid4().hex}"
-        case "redis with TLS":
-            server, authority = request.getfixturevalue("tls_redis")
-            return f"{server.url}?ssl_ca_certs={authority}"
-        case _:
-            name, url = request.getfixturevalue("table"), request.getfixturevalue("dynamodb_url")
-            return f"dynamodb://{name}?region=us-east-1&endpoint_url={url}"
 
 
 @pytest.fixture

@@ -45,8 +45,10 @@ class Side {
   }
 
   takeUpTo(bound) {
-    const end = this.page.findIndex((connectionId) => connectionId > bound);
-    return this.page.splice(0, end < 0 ? this.page.length : end);
+    const { page } = this;
+    const end = page.findIndex((connectionId) => connectionId > bound);
+    this.page = end < 0 ? [] : page.slice(end); // the page itself is left as whoever gave it may look at it
+    return end < 0 ? page : page.slice(0, end);
   }
 }
 
