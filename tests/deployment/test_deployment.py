@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from broadcaster import Broadcaster
+from broadcaster import Broadcaster, RefusedError
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -103,6 +103,18 @@ def test_an_event_goes_through_the_deployed_api_to_whoever_subscribed(deployment
         broadcaster.disconnect_connection(connection_id)
         with pytest.raises(ConnectionClosed):
             client.recv(timeout=60)
+
+
+@pytest.mark.usefixtures("as_backend")
+def test_whoever_does_not_have_the_policy_of_the_stack_is_refused(deployment, monkeypatch):
+    with connect(f"ws://{deployment.place}") as client:
+        with deployment.broadcaster() as broadcaster:
+            connection_id = deployment.subscribe(client, broadcaster)
+        stranger = deployment.account.user(f"{deployment.name}-stranger")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, stranger[name])
+        with deployment.broadcaster() as broadcaster, pytest.raises(RefusedError, match="403"):
+            broadcaster.send_to_connection(connection_id, "admin", "admin_event", {})
 
 
 def test_the_lambda_answers_in_its_return_value_through_the_route_response(deployment):
