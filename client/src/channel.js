@@ -57,6 +57,7 @@ export class Channel extends Emitter {
 
   #tell(recovered) {
     this.subscribed = true;
+    if (this.position) this._gateway._reach(this.name, this.position.epoch);
     this._emit("pusher:subscription_succeeded", recovered === undefined ? {} : { recovered, position: this.position });
   }
 

@@ -14,7 +14,7 @@ import { CHANNEL_OPTIONS, check, checkTarget, GATEWAY_OPTIONS } from "./options.
 import { connectionOf, shared } from "./shared.js";
 
 export class Gateway extends Emitter {
-  #relayed = new Map(); // channel name -> the newest message with a number that was handed on
+  #relayed = new Map(); // channel name -> epoch -> number of the last message that was handed on
   #claims = new Map(); // channel name -> { channels: Set of open Channels, returned: how many `unsubscribe` gave back }
 
   constructor(key, options = {}) {
@@ -79,13 +79,20 @@ export class Gateway extends Emitter {
     this.#settle(channel.name, claim);
   }
 
-  /** What one of its claims has heard, unless another one did before. */
+  /** What one of its claims has heard, unless another one was as far, or in a later epoch. */
   _relay(message) {
     const { channel, epoch, seq } = message;
-    const last = this.#relayed.get(channel);
-    if (last?.epoch === epoch && seq <= last.seq) return;
-    this.#relayed.set(channel, { epoch, seq });
+    const reached = this._reach(channel, epoch);
+    if (seq <= reached.get(epoch) || [...reached.keys()].at(-1) !== epoch) return;
+    reached.set(epoch, seq);
     emit(this, message);
+  }
+
+  /** The epochs of a channel, the newest last, and how far each has come. */
+  _reach(channel, epoch) {
+    const reached = kept(this.#relayed, channel, () => new Map());
+    kept(reached, epoch, () => 0);
+    return reached;
   }
 
   #settle(name, { channels, returned }) {
