@@ -1,5 +1,6 @@
 """The gateway's log: one line for each event, and what the Lambdas print."""
 
+import re
 import time
 from typing import Protocol
 
@@ -7,6 +8,12 @@ from .lambdas.process import Outcome
 
 _DIM, _RED, _GREEN, _YELLOW, _BLUE, _PLAIN = "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m", "\033[0m"
 _COLOURS = {"$connect": _GREEN, "$disconnect": _YELLOW, "POST": _BLUE, "GET": _BLUE, "DELETE": _BLUE}
+
+
+# What a terminal or a reader would take for more than text: control characters but the tab, line and paragraph
+# separators, marks that turn the direction of writing, and halves of surrogate pairs, which no stream can write.
+_NOT_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONGEST_ERROR = 1_000  # characters
 
 
 class Stream(Protocol):
@@ -18,7 +25,8 @@ class Stream(Protocol):
 class EventLog:
     """Writes lines to a stream; without one, it keeps quiet.
 
-    Bodies, headers and query strings are never written: they may hold tokens.
+    Bodies, headers and query strings are never written: they may hold tokens. Ids, names and what functions print may
+    come from anybody, so whatever is no text in them is escaped.
     """
 
     def __init__(self, stream: Stream | None, *, is_coloured: bool = False) -> None:
@@ -46,27 +54,29 @@ class EventLog:
         if outcome is not None and outcome.memory:
             details += f"  {outcome.memory} MB"
         if outcome is not None and outcome.error is not None:
-            details += f"  {outcome.error}"
-        self._write(f"{self._paint(f'{route:<12}', colour)} {connection_id:<16} {said:<4} {details}")
+            details += f"  {outcome.error[:_LONGEST_ERROR]}"
+        self._write(f"{route:<12}", colour, f" {connection_id:<16} {said:<4} {details}")
 
     def output(self, function: str, line: str) -> None:
         """A line that a function printed."""
-        if self._stream is not None:
-            self._write(self._paint(f"{function} | {line}", _DIM))
+        self._write(f"{function} | {line}", _DIM)
 
     def note(self, text: str) -> None:
         """Something that the person at the gateway should know."""
-        if self._stream is not None:
-            self._write(text)
+        self._write(text)
 
     def warn(self, text: str) -> None:
         """Something that is probably not as meant."""
-        if self._stream is not None:
-            self._write(self._paint(text, _RED))
+        self._write(text, _RED)
 
-    def _paint(self, text: str, colour: str) -> str:
-        return f"{colour}{text}{_PLAIN}" if self._is_coloured and colour else text
+    def _write(self, painted: str, colour: str = "", rest: str = "") -> None:
+        if self._stream is None:
+            return
+        painted, rest = _as_text(painted), _as_text(rest)
+        if self._is_coloured and colour:
+            painted = f"{colour}{painted}{_PLAIN}"
+        self._stream.write(f"{time.strftime('%H:%M:%S')} {painted}{rest}\n")
 
-    def _write(self, text: str) -> None:
-        if self._stream is not None:
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+def _as_text(text: str) -> str:
+    return _NOT_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

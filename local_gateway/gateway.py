@@ -144,7 +144,7 @@ class Gateway:
         except BaseException:
             listener.close()
             raise
-        self._runner = web.ServerRunner(Entrance(self._handle, self._answer), shutdown_timeout=1.0)
+        self._runner = web.ServerRunner(Entrance(self._handle, self._answer, self._log.warn), shutdown_timeout=1.0)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
 

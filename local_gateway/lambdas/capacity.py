@@ -34,13 +34,13 @@ class Capacity:
         self._most_processes = PROCESSES if concurrency is None else concurrency
         self._events = 0
         self._processes = 0
-        self._pools: list[Pool] = []
+        self._pools: dict[Pool, None] = {}  # in their order
 
     def share_with(self, pool: Pool) -> None:
-        self._pools.append(pool)
+        self._pools[pool] = None
 
     def forget(self, pool: Pool) -> None:
-        self._pools.remove(pool)
+        self._pools.pop(pool, None)
 
     def admit(self) -> bool:
         """Count an event; `False` if it is refused."""

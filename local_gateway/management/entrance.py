@@ -8,6 +8,7 @@ handshake) goes to aiohttp, and with it the socket for good, so that aiohttp alo
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from typing import cast
 
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from .api import Answer, Call
@@ -34,14 +36,16 @@ class Entrance(web.Server):
 
     Args:
         answer: answers a post at once, or returns None if aiohttp is to handle it.
+        warn: told of requests that are no HTTP/1.1, which anybody may send.
     """
 
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         answer: Callable[[Call], Answer | None],
+        warn: Callable[[str], None],
     ) -> None:
-        super().__init__(handler, access_log=None, auto_decompress=False)
+        super().__init__(handler, access_log=None, auto_decompress=False, logger=_logger(warn))
         self._answer = answer
         self._doors: set[_Door] = set()
 
@@ -52,6 +56,21 @@ class Entrance(web.Server):
         for door in list(self._doors):
             door.close()
         super().pre_shutdown()
+
+
+def _logger(warn: Callable[[str], None]) -> logging.Logger:
+    """aiohttp's logger, but for malformed requests: they are answered with 400, and a sentence is enough for them."""
+
+    def is_fault(record: logging.LogRecord) -> bool:
+        if not record.exc_info or not isinstance(record.exc_info[1], HttpProcessingError):
+            return True
+        warn("a request that is not HTTP/1.1 was answered with 400")
+        return False
+
+    logger = logging.Logger("aiohttp.server.local_gateway")
+    logger.parent = logging.getLogger("aiohttp.server")
+    logger.addFilter(is_fault)
+    return logger
 
 
 class _Door(asyncio.Protocol):

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from multidict import MultiMapping
 
-_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SIGNATURE = re.compile(r"\bSignature=([^,]*)")
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "execute-api"
@@ -98,12 +98,12 @@ class Verifier:
                 _ALGORITHM,
                 stamp,
                 f"{scope.day}/{scope.region}/{scope.service}/aws4_request",
-                hashlib.sha256(canonical.encode()).hexdigest(),
+                hashlib.sha256(_bytes(canonical)).hexdigest(),
             )
         )
         key = self._signing_key(known, scope.day)
-        expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
+        expected = hmac.digest(key, _bytes(to_sign), "sha256").hex()
+        if not hmac.compare_digest(expected.encode(), _bytes(signature)):
             raise SignatureError(
                 "InvalidSignatureException",
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret"
@@ -114,7 +114,7 @@ class Verifier:
 
     def _check_scope(self, scope: _Scope, stamp: str) -> None:
         signed_at = _seconds(stamp)
-        if not stamp.startswith(scope.day):
+        if stamp[:8] != scope.day:
             raise SignatureError(
                 "InvalidSignatureException",
                 f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
@@ -153,13 +153,18 @@ def canonical_request(
     method: str, path: str, query: str, headers: MultiMapping[str], signed_headers: Sequence[str], body: bytes
 ) -> str:
     """The canonical request of a request as it came over the wire."""
-    canonical_path = quote(path, safe="/-_.~")
+    canonical_path = quote(_bytes(path), safe="/-_.~")
     parts = (part.partition("=") for part in query.split("&") if part)
     canonical_query = "&".join(sorted(f"{name}={value}" for name, _, value in parts))
     lines = "".join([f"{name}:{_folded(headers.getall(name, []))}\n" for name in signed_headers])
     return "\n".join(
         (method, canonical_path, canonical_query, lines, ";".join(signed_headers), hashlib.sha256(body).hexdigest())
     )
+
+
+def _bytes(text: str) -> bytes:
+    """What came over the wire; bytes that are no UTF-8 stand in headers and paths as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _folded(values: list[str]) -> str:

@@ -113,6 +113,30 @@ async def test_malformed_http_is_400(serve, request_of, more):
         assert (await read_answer(reader))[0] == 400
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"SSH-2.0-x\r\n", b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"\0\r\n\r\n"],
+)
+async def test_what_is_no_http_is_400_and_no_traceback(serve, caplog, sent):
+    running = await serve()
+    async with dialed(running) as (reader, writer):
+        writer.write(sent)
+        assert (await read_answer(reader))[0] == 400
+    assert not caplog.records
+    said = [line[9:] for line in running.log.getvalue().splitlines()]
+    assert said in (["a request that is not HTTP/1.1 was answered with 400"], [])  # aiohttp tells of some alone
+
+
+async def test_what_a_stranger_posts_moves_no_cursor_and_forges_no_line(serve, request_of):
+    running = await serve()
+    forged = "%1B%5B2J%0D%0A%E2%80%AE"
+    async with dialed(running) as (reader, writer):
+        writer.write(f"POST /live/@connections/{forged} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        assert (await read_answer(reader))[:2] == (403, "MissingAuthenticationTokenException")
+    (line,) = [line for line in running.log.getvalue().splitlines() if "POST" in line]
+    assert "\\x1b[2J\\r\\n\\u202e" in line
+
+
 async def test_other_calls_may_come_between_posts(serve, request_of):
     running = await serve()
     _, connection_id = await connect(running)

@@ -129,6 +129,48 @@ def test_a_date_that_is_none_is_refused():
     assert "requires existence of either a 'X-Amz-Date'" in refusal(headers).message
 
 
+@pytest.mark.parametrize("day", ["", "2026", "20261", "{day}T", "99990101"])
+def test_the_scope_is_for_the_day_of_the_time_stamp(day):
+    headers = signed()
+    today = headers["X-Amz-Date"][:8]
+    headers["Authorization"] = headers["Authorization"].replace(f"/{today}/", f"/{day.format(day=today)}/")
+    assert "Date in Credential scope does not match" in refusal(headers).message
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Signed"])
+@given(text=st.binary(min_size=1).map(lambda data: (data + b"\xff").decode("utf-8", "surrogateescape")))
+def test_bytes_that_are_no_ascii_are_refused_and_no_fault(name, text):
+    headers = signed()
+    if name == "X-Signed":
+        headers["Authorization"] = headers["Authorization"].replace("SignedHeaders=", "SignedHeaders=x-signed;")
+    headers[name] = headers.get(name, "") + text
+    assert refusal(headers).error_type.endswith("Exception")
+
+
+@given(path=st.binary().map(lambda data: "/" + data.decode("utf-8", "surrogateescape")))
+def test_a_path_that_is_no_utf_8_is_refused_and_no_fault(path):
+    assert refusal(signed(), path=path).error_type == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize("where", ["Authorization", "X-Amz-Date"])
+async def test_a_signature_with_a_byte_beyond_ascii_is_403(serve, recorded, where):
+    running = await serve()
+    target = "/live/@connections/AAAAAAAAAAAAAAA%3D"
+    headers = signed(running.gateway.credentials, path=target, body=b"", region="eu-west-3")
+    headers[where] += "\u00ff"
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.gateway.port)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"POST {target} HTTP/1.1\r\n{lines}Content-Length: 0\r\n\r\n".encode("latin-1"))
+    assert (await reader.readline()).split()[1] == b"403"
+    writer.close()
+
+
+def test_digits_of_other_scripts_are_no_date():
+    headers = signed()
+    headers["X-Amz-Date"] = headers["X-Amz-Date"].translate({ord("2"): "\u0662"})
+    assert "ISO-8601 'basic format'" in refusal(headers).message
+
+
 @pytest.mark.parametrize(("skew", "said"), [(301, "Signature expired"), (-301, "Signature not yet current")])
 def test_a_signature_of_another_time_is_refused(skew, said):
     assert said in refusal(signed(), now=lambda: time.time() + skew).message
