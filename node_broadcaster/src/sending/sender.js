@@ -195,8 +195,8 @@ class Sender {
   #sleep(now) {
     let at = now + LOOK_AROUND_EVERY;
     if (!this.#links.hasBusy) {
-      const due = this.#tasks.map(({ fanOut }) => Math.max(fanOut.wakeAt(now), this.#links.retryAt));
-      at = Math.min(at, ...due);
+      const ready = this.#tasks.filter((task) => task.isReady); // the others wake the sender when they are
+      at = Math.min(at, ...ready.map(({ fanOut }) => Math.max(fanOut.wakeAt(now), this.#links.retryAt)));
     }
     if (this.#timer && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
