@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { test } = require("node:test");
-const { subscriptionSignature } = require("../src/authorization.js");
+const { SubscriptionSecret, subscriptionSignature } = require("../src/authorization.js");
 const { ConnectionSigner, signRequest } = require("../src/aws/signing.js");
 const { resolveEndpoint, scopeOf } = require("../src/endpoint.js");
 const { BroadcasterError, RefusedError } = require("../src/errors.js");
@@ -16,6 +16,7 @@ const { Keys } = require("../src/registries/redis_keys.js");
 const { FanOut } = require("../src/sending/fan_out.js");
 const { Pace } = require("../src/sending/pace.js");
 
+const MAKE_SECRET = `node -p "crypto.randomBytes(32).toString('hex')"`;
 const FOLDER = join(__dirname, "../../tests/contract");
 const URL = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production";
 
@@ -38,16 +39,18 @@ function hold(name, answer) {
   }
 }
 
-/** Return a text with the names of settings as they are written here. */
+/** Return a text with settings and commands as they are written here. */
 function inNode(text) {
   return text
+    .replace('python3 -c "import secrets; print(secrets.token_hex(32))"', MAKE_SECRET)
     .replace(/\b(api_id|region)=(?=')/g, "$1: ")
     .replace(/\bendpoint_url=/g, "endpoint_url")
     .replace(/\b(api|endpoint)_(id|url)\b/g, (_, first, last) => first + last[0].toUpperCase() + last.slice(1));
 }
 
-test("connection ids, channels and event names are accepted and refused alike", () => {
-  const checks = { connection_id: checkConnectionId, channel: checkChannel, event: checkEvent };
+test("connection ids, channels, event names and secrets are accepted and refused alike", () => {
+  const secret = (value) => new SubscriptionSecret(value, null);
+  const checks = { connection_id: checkConnectionId, channel: checkChannel, event: checkEvent, secret };
   hold("names", ({ kind, value, repeat, times, then = "" }) => {
     checks[kind](value ?? repeat.repeat(times) + then);
     return "accepted";

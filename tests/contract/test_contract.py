@@ -26,6 +26,7 @@ from broadcaster.registries.redis_keys import Keys
 from broadcaster.sending.fan_out import FanOut
 from broadcaster.sending.pace import Pace
 from broadcaster.signing import ConnectionSigner, Credentials, sign_request
+from broadcaster.subscription_secret import SubscriptionSecret
 
 HERE = Path(__file__).parent
 URL = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
@@ -68,6 +69,8 @@ def check_name(case):
             check_channel(value)
         case "event":
             encode("admin", value, None)
+        case "secret":
+            SubscriptionSecret(value)
     return "accepted"
 
 
