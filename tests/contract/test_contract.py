@@ -4,7 +4,7 @@ Each file is a list of cases: what is given, and under `expected` what comes of 
 The names of settings are Python's; another language writes them in its own way (`apiId: 'x'` for `api_id='x'`).
 `node_broadcaster/tests/contract.test.js` holds the Node.js library to the same files.
 
-After a change that is wanted, `python tests/contract/test_contract.py` writes what the Python library does now into the
+After a change that is wanted, `python -m tests.contract.test_contract` writes what the Python library does now into the
 files, for the other languages to follow.
 """
 
