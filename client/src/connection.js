@@ -261,6 +261,7 @@ export class Connection extends Emitter {
     if (state === previous) return;
     this.state = state;
     this._emit("state_change", { previous, current: state });
-    this._emit(state, data);
+    const isHeard = this._emit(state, data);
+    if (state === "connected") this._isHeard = isHeard; // so the page may register the connection by itself
   }
 }

@@ -2,6 +2,9 @@ import { ask, failure, isRefusal, within } from "./backend.js";
 import * as limits from "./limits.js";
 import { Signatures } from "./signatures.js";
 
+const UNREGISTERED =
+  "nothing will come: this gateway leaves it to the backend to register connections; give 'register'";
+
 /** One WebSocket: learns its connection id, registers it, and makes its subscriptions what the page wants. */
 export class Link {
   id = null;
@@ -84,7 +87,12 @@ export class Link {
 
   /** The id comes twice where the backend registers connections: pushed to the first subscription, and asked for. */
   identify(id) {
-    if (this.id) return;
+    if (this.id) {
+      const { register } = this.#options;
+      if (!register && !this.#connection._isHeard)
+        this.#connection._fail("RegistrationError", { message: UNREGISTERED });
+      return;
+    }
     this.id = id;
     this.#signatures = new Signatures(this.#connection, id);
     this.#platform.clearTimeout(this.#deadline);

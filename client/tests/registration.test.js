@@ -35,6 +35,26 @@ test("an id that is pushed as well as answered is registered once", async () => 
   assert.equal(registrations(world).length, 1);
 });
 
+test("a gateway that leaves registration to the backend, and a page that registers nothing, is an error", async () => {
+  for (const [isByHand, count] of [
+    [false, 1],
+    [true, 0],
+  ]) {
+    const world = new World();
+    const answer = world.gateway;
+    world.gateway = (frame, socket) => {
+      const pushed = { type: "connection_id", connection_id: socket.id };
+      return [...(frame.action === "subscribe" ? [pushed] : []), ...answer(frame, socket)];
+    };
+    const gateway = world.connect();
+    if (isByHand) gateway.connection.bind("connected", ({ socket_id }) => socket_id);
+    gateway.subscribe("admin");
+    await world.run(MINUTE);
+    assert.equal(world.errors.length, count);
+    if (count) assert.match(world.errors[0].error.data.message, /^nothing will come: .* give 'register'$/);
+  }
+});
+
 test("a pushed id is enough", async () => {
   const world = new World();
   const answer = world.gateway;
