@@ -8,6 +8,9 @@ import pytest
 
 from broadcaster import Broadcaster
 
+# A minute alone, some more beside other tests.
+pytestmark = pytest.mark.timeout(600)
+
 CUTS = 100
 WORKERS = 4
 FAILING = 0.05  # one post in twenty
