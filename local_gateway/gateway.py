@@ -4,6 +4,7 @@ import errno
 import re
 import secrets
 import socket
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from .authority import server_context, write_trusted
 from .clock import Clock
 from .connections.expiry import Lifetimes
 from .connections.lifecycle import Lifecycle
@@ -20,7 +22,7 @@ from .connections.table import SOCKET_BUFFER, ConnectionTable
 from .errors import AddressError
 from .event_log import EventLog
 from .faults import Faults
-from .lambdas.environment import RoleCredentials
+from .lambdas.environment import Place, RoleCredentials
 from .lambdas.functions import Functions
 from .lambdas.integration import Integrations
 from .management.api import Answer, Call, ManagementApi, RefusedError, forbidden
@@ -81,8 +83,9 @@ class Gateway:
             f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40)
         )
         self._verifier = Verifier([self.credentials, Credentials(*self._role)], region=api.deployment.region)
+        self._trusted = Path(self._workspace.name) / "trusted.pem"
         self._functions = Functions(
-            management_url=lambda: self.connections_url,
+            place=lambda: Place(self.connections_url, self._reachable_host, self.port, self._trusted),
             role=self._role,
             extra=self.settings.environment,
             workspace=Path(self._workspace.name),
@@ -97,6 +100,7 @@ class Gateway:
             self._current,
             self.connections,
             self._integrations,
+            authority=lambda: self._authority_of(self._reachable_host),
             admits=self._admits,
             opened=lambda connection: self._lifetimes.watch(connection),
             clock=self.clock,
@@ -140,11 +144,14 @@ class Gateway:
         listener = self._listen()
         self.port = listener.getsockname()[1]
         try:
+            write_trusted(self._trusted)
             self._functions.start(self.api)
         except BaseException:
             listener.close()
             raise
-        self._runner = web.ServerRunner(Entrance(self._handle, self._answer, self._log.warn), shutdown_timeout=1.0)
+        self._runner = web.ServerRunner(
+            Entrance(self._handle, self._answer, self._log.warn, self._tls()), shutdown_timeout=1.0
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
 
@@ -167,8 +174,21 @@ class Gateway:
 
     @property
     def _authority(self) -> str:
-        host = self.settings.host
+        return self._authority_of(self.settings.host)
+
+    def _authority_of(self, host: str) -> str:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def _reachable_host(self) -> str:
+        """The host to connect to from this machine."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.settings.host, self.settings.host)  # noqa: S104
+
+    def _tls(self) -> ssl.SSLContext:
+        at = self.api.deployment
+        return server_context(
+            self._reachable_host, "127.0.0.1", "::1", "localhost", f"*.execute-api.{at.region}.{at.url_suffix}"
+        )
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")

@@ -94,7 +94,8 @@ def _context(
         "requestTimeEpoch": int(now * 1000),
         "identity": {"sourceIp": connection.source_ip},
         "requestId": request_id,
-        "domainName": connection.host,  # whatever host the client used
+        # On AWS, what the client used; here anything may stand there, and handlers post to this name.
+        "domainName": connection.domain_name,
         "connectionId": connection.id,
         "apiId": api.api_id,
     }

@@ -43,6 +43,7 @@ class Lifecycle:
 
     Args:
         api: gives the API as it is now; a template that changed on disk takes effect with the next event.
+        authority: gives host and port under which the functions find the gateway, as events tell them.
         admits: whether a throttle lets a request for this route key pass.
         opened: told of each connection that has been opened.
         buffer_limit: bytes that may wait for one slow client.
@@ -55,6 +56,7 @@ class Lifecycle:
         connections: ConnectionTable,
         integrations: Integrations,
         *,
+        authority: Callable[[], str],
         admits: Callable[[str], bool],
         opened: Callable[[Connection], None],
         clock: Clock,
@@ -66,6 +68,7 @@ class Lifecycle:
         self._api = api
         self._connections = connections
         self._integrations = integrations
+        self._authority = authority
         self._admits = admits
         self._opened = opened
         self._clock = clock
@@ -93,6 +96,7 @@ class Lifecycle:
             request.remote or "",
             request.headers.get(hdrs.USER_AGENT),
             host=request.headers.get(hdrs.HOST, ""),
+            domain_name=self._authority(),
             now=self._clock.now(),
             buffer_limit=self._buffer_limit,
         )

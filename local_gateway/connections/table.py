@@ -41,6 +41,7 @@ class Connection:
         "buffer_limit",
         "close",
         "connected_at",
+        "domain_name",
         "ends_at",
         "has_session",
         "host",
@@ -53,9 +54,19 @@ class Connection:
         "user_agent",
     )
 
-    def __init__(self, source_ip: str, user_agent: str | None, *, host: str, now: float, buffer_limit: int) -> None:
+    def __init__(
+        self,
+        source_ip: str,
+        user_agent: str | None,
+        *,
+        host: str,
+        domain_name: str,
+        now: float,
+        buffer_limit: int,
+    ) -> None:
         self.id = new_id()
         self.host = host  # that the client used
+        self.domain_name = domain_name  # under which the gateway is found
         self.source_ip = source_ip
         self.user_agent = user_agent
         self.connected_at = time.time()  # seconds since the epoch, as the Lambda sees it

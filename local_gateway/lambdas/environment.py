@@ -16,6 +16,15 @@ _PROVIDED = ("boto3", "botocore", "jmespath", "s3transfer", "dateutil", "six", "
 _SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP") if os.name == "nt" else ()
 
 
+class Place(NamedTuple):
+    """Where a function finds the gateway."""
+
+    connections_url: str
+    host: str
+    port: int
+    trusted: Path  # bundle of the certificate authorities to trust, the gateway's among them
+
+
 class RoleCredentials(NamedTuple):
     """The temporary credentials of the function's role."""
 
@@ -29,7 +38,7 @@ def lambda_environment(
     *,
     root: Path,
     region: str,
-    management_url: str,
+    place: Place,
     credentials: RoleCredentials,
     extra: Mapping[str, str],
 ) -> dict[str, str]:
@@ -56,10 +65,12 @@ def lambda_environment(
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
+        # botocore, Python's ssl with what builds on it, and requests.
+        **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(place.trusted)),
         **function.environment,
         # sdkref/latest/guide/feature-ss-endpoints.html: AWS's own way to send one service's calls elsewhere. Also where
         # the function has been told of a custom domain: here its connections are behind this address.
-        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": management_url,
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": place.connections_url,
         **extra,
     }
 

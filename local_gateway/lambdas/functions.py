@@ -10,10 +10,10 @@ from ..event_log import EventLog
 from ..faults import Faults
 from ..template.api import Function, Route, WebSocketApi
 from .capacity import Capacity
-from .environment import RoleCredentials, lambda_environment, provided_packages
+from .environment import Place, RoleCredentials, lambda_environment, provided_packages
 from .interpreter import find_python, own_python
 from .pool import LambdaPool
-from .process import LambdaProcess
+from .process import Endpoint, LambdaProcess
 from .source import Source
 
 _RECYCLE_EVERY = 30.0  # seconds between looks for environments that have been idle for long
@@ -23,7 +23,7 @@ class Functions:
     """Starts and keeps what runs the functions of an API.
 
     Args:
-        management_url: gives what a function learns as the endpoint of the management API.
+        place: gives where a function finds the gateway.
         role: the credentials that a function gets.
         extra: variables to add to every function's environment.
         workspace: a folder for what has to be unpacked.
@@ -35,7 +35,7 @@ class Functions:
     def __init__(
         self,
         *,
-        management_url: Callable[[], str],
+        place: Callable[[], Place],
         role: RoleCredentials,
         extra: Mapping[str, str],
         workspace: Path,
@@ -45,7 +45,7 @@ class Functions:
         faults: Faults,
         log: EventLog,
     ) -> None:
-        self._management_url = management_url
+        self._place = place
         self._role = role
         self._extra = extra
         self._workspace = workspace
@@ -121,11 +121,12 @@ class Functions:
                     function,
                     root=source.root,
                     region=api.deployment.region,
-                    management_url=self._management_url(),
+                    place=self._place(),
                     credentials=self._role,
                     extra=self._extra,
                 ),
                 provided=self._provided,
+                endpoint=Endpoint(api.host, self._place().host, self._place().port),
                 log=self._log.output,
             )
 

@@ -28,6 +28,14 @@ class Outcome(NamedTuple):
     memory: int = 0  # MB, the environment's largest so far
 
 
+class Endpoint(NamedTuple):
+    """Where calls to the API's own name go."""
+
+    name: str  # as on AWS
+    host: str
+    port: int
+
+
 class LambdaStartError(Exception):
     """An environment could not be started: the handler does not import, or takes too long to."""
 
@@ -55,6 +63,7 @@ class LambdaProcess:
         version: int,
         environment: Mapping[str, str],
         provided: Mapping[str, str],
+        endpoint: Endpoint,
         log: Callable[[str, str], None],
     ) -> "LambdaProcess":
         """Start a process and have it import the handler.
@@ -92,6 +101,7 @@ class LambdaProcess:
             "function_arn": function.arn,
             "memory": function.memory,
             "provided": dict(provided),
+            "endpoint": endpoint,
         }
         try:
             answer = await worker._exchange(config, LAMBDA_INIT_TIMEOUT)

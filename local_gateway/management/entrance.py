@@ -4,12 +4,15 @@ A sender posts small requests, one after the other, over connections that it kee
 two tasks for each and makes a request and a response object; that is two thirds of what a post would take. Whatever is
 not exactly one whole, plain POST to a connection (split, chunked, pipelined, with an expectation, malformed, and every
 handshake) goes to aiohttp, and with it the socket for good, so that aiohttp alone interprets HTTP in all its forms.
+
+A connection that begins with a TLS handshake is served the same inside it.
 """
 
 import asyncio
 import contextlib
 import logging
 import re
+import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import cast
@@ -20,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from .api import Answer, Call
+from .tls import FIRST_BYTE, begin_tls
 
 _POST = re.compile(
     rb"POST (/[!-~]*) HTTP/1\.1\r\n"
@@ -36,7 +40,8 @@ class Entrance(web.Server):
 
     Args:
         answer: answers a post at once, or returns None if aiohttp is to handle it.
-        warn: told of requests that are no HTTP/1.1, which anybody may send.
+        warn: told of requests that are no HTTP/1.1, which anybody may send, and of handshakes that fail.
+        tls: what a TLS handshake is answered with.
     """
 
     def __init__(
@@ -44,16 +49,49 @@ class Entrance(web.Server):
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         answer: Callable[[Call], Answer | None],
         warn: Callable[[str], None],
+        tls: ssl.SSLContext,
     ) -> None:
         super().__init__(handler, access_log=None, auto_decompress=False, logger=_logger(warn))
-        self._answer = answer
-        self._doors: set[_Door] = set()
+        self.answer = answer
+        self.doors: set[_Door] = set()
+        self._warn = warn
+        self._tls = tls
+        self._securing: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> asyncio.Protocol:  # type: ignore[override]
-        return _Door(self._answer, super().__call__, self._doors)
+        return _Door(self)
+
+    def make_handler(self) -> asyncio.Protocol:
+        """Make what handles HTTP in all its forms on one connection."""
+        return super().__call__()
+
+    def secure(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Begin TLS on a connection, and serve what is said inside it."""
+        transport.pause_reading()
+        task = asyncio.get_running_loop().create_task(self._secure(transport, data))
+        self._securing.add(task)
+        task.add_done_callback(self._securing.discard)
+
+    async def _secure(self, transport: asyncio.Transport, data: bytes) -> None:
+        try:
+            secured, early = await begin_tls(transport, data, self._tls)
+        except OSError as error:
+            reason = getattr(error, "reason", None) or "the client has gone"
+            self._warn(
+                f"a TLS handshake failed: {reason}; what a function starts trusts this gateway by SSL_CERT_FILE and"
+                " AWS_CA_BUNDLE of the function's environment"
+            )
+            return
+        door = self()
+        secured.set_protocol(door)
+        door.connection_made(secured)
+        if early.data:
+            door.data_received(early.data)
+        if early.is_lost:
+            door.connection_lost(None)
 
     def pre_shutdown(self) -> None:
-        for door in list(self._doors):
+        for door in list(self.doors):
             door.close()
         super().pre_shutdown()
 
@@ -76,15 +114,9 @@ def _logger(warn: Callable[[str], None]) -> logging.Logger:
 class _Door(asyncio.Protocol):
     """One connection, from its beginning to the first thing that it says that is not a plain post."""
 
-    def __init__(
-        self,
-        answer: Callable[[Call], Answer | None],
-        make_handler: Callable[[], asyncio.Protocol],
-        doors: "set[_Door]",
-    ) -> None:
-        self._answer = answer
-        self._make_handler = make_handler
-        self._doors = doors
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._has_been_read = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -92,14 +124,18 @@ class _Door(asyncio.Protocol):
         # asyncio makes a buffer of this size, 256 KB otherwise, for each read: a fifth of what a post took.
         with contextlib.suppress(AttributeError):  # other loops have none
             self._transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
-        self._doors.add(self)
+        self._entrance.doors.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._doors.discard(self)
+        self._entrance.doors.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if not self._has_been_read and data.startswith(FIRST_BYTE):
+            self._entrance.secure(self._transport, data)
+            return
+        self._has_been_read = True
         call = _read(data)
-        answer = self._answer(call) if call is not None else None
+        answer = self._entrance.answer(call) if call is not None else None
         if answer is None:
             self._hand_over(data)
         else:
@@ -109,8 +145,8 @@ class _Door(asyncio.Protocol):
         self._transport.close()
 
     def _hand_over(self, data: bytes) -> None:
-        self._doors.discard(self)
-        handler = self._make_handler()
+        self._entrance.doors.discard(self)
+        handler = self._entrance.make_handler()
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         handler.data_received(data)

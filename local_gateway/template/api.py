@@ -59,6 +59,11 @@ class WebSocketApi:
     template: Path | None = None  # the file that all this was read from
 
     @property
+    def host(self) -> str:
+        """The name that the API has on AWS."""
+        return f"{self.api_id}.execute-api.{self.deployment.region}.{self.deployment.url_suffix}"
+
+    @property
     def functions(self) -> list[Function]:
         """Each function behind a route, once."""
         return list({route.function.arn: route.function for route in self.routes.values()}.values())

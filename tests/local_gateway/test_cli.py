@@ -89,7 +89,7 @@ async def test_it_prints_two_addresses_serves_and_stops_cleanly(assembly, eventu
     assert environment["MODE"] == "test"
     assert environment["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] == f"http://127.0.0.1:{port}/live"
     # LC_CTYPE is Python's own doing where the locale does not exist.
-    extra = {"MODE", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"}
+    extra = {"MODE", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
     assert set(environment) - {"LC_CTYPE"} == LAMBDA_SETS | extra
 
 
