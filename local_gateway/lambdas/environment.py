@@ -75,6 +75,15 @@ def lambda_environment(
     }
 
 
+def bytecode_cache() -> Path:
+    """Where the bytecode of the provided packages is kept, for every Python that functions run on."""
+    home = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / "apigw-broadcaster" / "bytecode"
+    except RuntimeError:  # a user without a home
+        return Path(os.devnull)  # where nothing is kept
+
+
 def provided_packages() -> dict[str, str]:
     """Where the packages lie that Lambda's runtime provides, as far as this environment has them."""
     folders = {}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..limits import LAMBDA_INIT_TIMEOUT, LAMBDA_MAX_RESPONSE
 from ..template.api import Function
+from .environment import bytecode_cache
 
 _WORKER = Path(__file__).with_name("worker.py")
 _CAN_FREEZE = hasattr(signal, "SIGSTOP")
@@ -102,6 +103,7 @@ class LambdaProcess:
             "memory": function.memory,
             "provided": dict(provided),
             "endpoint": endpoint,
+            "bytecode": str(bytecode_cache()),
         }
         try:
             answer = await worker._exchange(config, LAMBDA_INIT_TIMEOUT)

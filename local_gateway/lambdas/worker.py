@@ -41,15 +41,63 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
+class ProvidedError(ImportError):
+    """A package that Lambda's runtime provides does not run on this Python."""
+
+
+class ProvidedLoader(importlib.machinery.SourceFileLoader):
+    """Loads a module of a provided package, with its bytecode in a cache of the gateway's.
+
+    Beside the package there may be none for this Python, and boto3 takes a second to compile. The handler's own code is
+    compiled each time: bytecode is told apart by seconds, and an edit takes effect at once.
+    """
+
+    cache = ""
+
+    def get_code(self, fullname: str) -> Any:
+        before = sys.pycache_prefix, sys.dont_write_bytecode
+        sys.pycache_prefix, sys.dont_write_bytecode = self.cache, False
+        try:
+            return super().get_code(fullname)
+        finally:
+            sys.pycache_prefix, sys.dont_write_bytecode = before
+
+    def exec_module(self, module: Any) -> None:
+        try:
+            super().exec_module(module)
+        except ProvidedError:
+            raise
+        except Exception as error:
+            if "." in self.name:
+                raise
+            python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            raise ProvidedError(
+                f"{self.name}, as the gateway's environment has it, does not run on Python {python}"
+                f" ({type(error).__name__}: {error}); name a newer runtime in the template, or put one that does into"
+                " the function's code"
+            ) from error
+
+
 class ProvidedPackages:
-    """Finds what Lambda's own runtime provides (boto3 and what it needs), and nothing else of that folder."""
+    """Finds what Lambda's own runtime provides (boto3 and what it needs), unless the function brings its own."""
 
     def __init__(self, folders: dict[str, str]) -> None:
         self._folders = folders  # name of a top-level package: folder that holds it
+        self._found: set[str] = set()
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        folder = self._folders.get(name)
-        return importlib.machinery.PathFinder.find_spec(name, [folder]) if folder else None
+    def find_spec(self, name: str, path: Any = None, target: object = None) -> Any:
+        package, _, inner = name.partition(".")
+        if package not in self._folders or (inner and package not in self._found):
+            return None
+        find = importlib.machinery.PathFinder.find_spec
+        if not inner:
+            if find(name, None) is not None:  # the function's own
+                return None
+            self._found.add(package)
+        spec = find(name, path if inner else [self._folders[package]])
+        if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
+            spec.loader = ProvidedLoader(spec.loader.name, spec.loader.path)
+        return spec
 
 
 class RequestIdFilter(logging.Filter):
@@ -188,7 +236,8 @@ def main() -> None:
 
     config = json.loads(events.readline())
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
-    sys.meta_path.append(ProvidedPackages(config["provided"]))
+    ProvidedLoader.cache = config["bytecode"]
+    sys.meta_path.insert(0, ProvidedPackages(config["provided"]))
     resolve_here(*config["endpoint"])
     request_ids = log_like_lambda()
     limit_memory(config["memory"])
