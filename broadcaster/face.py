@@ -4,7 +4,6 @@ import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 
 from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
@@ -210,11 +209,7 @@ class Face:
         publisher = self._publisher or self._make_publisher()
         if publisher is None or self._early:
             self._early.append((channel, event, data, latest))
-            publisher = self._publisher
-            while publisher is not None and self._early:
-                with suppress(IndexError):  # another thread has taken the last one
-                    early = self._early.popleft()
-                    publisher.publish(*early[:3], latest=early[3])
+            self._publish_early()
         else:
             publisher.publish(channel, event, data, latest=latest)
 
@@ -253,9 +248,26 @@ class Face:
             self._making_publisher.release()
         return self._publisher
 
+    def _publish_early(self) -> None:
+        """Publish what came before the publisher was there, unless another thread is doing so.
+
+        What is published meanwhile gets behind it: an event leaves the queue only when it is with the publisher.
+        """
+        while (publisher := self._publisher) is not None and self._early and self._publishing_early.acquire(False):
+            try:
+                while self._early:
+                    channel, event, data, latest = self._early[0]
+                    try:
+                        publisher.publish(channel, event, data, latest=latest)
+                    finally:
+                        self._early.popleft()
+            finally:
+                self._publishing_early.release()
+
     def _begin_publishing(self) -> None:
         """Begin without what waits for the publisher: at first, and in a forked child."""
         self._making_publisher = allocate_lock()
+        self._publishing_early = allocate_lock()
         self._early: deque[tuple[str, str, object, str | None]] = deque()
 
     def _check_open(self) -> None:

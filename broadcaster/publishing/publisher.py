@@ -1,10 +1,8 @@
 """Publishing as its callers meet it: encodes, enqueues and returns, and starts the thread that does the rest."""
 
-import atexit
 import os
 import sys
 import time
-import weakref
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 from threading import Event as Signal
@@ -17,12 +15,13 @@ from ..log import logger
 from ..messages import POSITION_BYTES, MessageEncoder, check_size
 from ..results import PublisherStats
 from ..sending.background.carriers import make_carrier
-from ..sending.background.threads import Threads
 from ..sending.sender import Sender
 from .backlog import Backlog
 from .courier import Courier
 from .ledger import CLOSED, INVALID, Ledger
 from .mailbox import Mailbox
+from .process_end import close_at_end
+from .removals import Removals
 from .settings import MOST_BYTES, PublishingSettings
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 _ENVELOPE = len('{"channel":"",}') + POSITION_BYTES
 _SURELY_SMALL = 100_000  # bytes
-_EXIT_SECONDS = 2.0  # for all publishers of a process together
 _START_PAUSE = 1.0  # seconds after which a thread that could not be started is tried again
 _MOST_SITES = 1_000
 _PACKAGE = __name__.partition(".")[0]
@@ -73,7 +71,6 @@ class Publisher:
         self.is_closed = False
         self._begin()
         remake_in_child(self._begin)
-        _publishers.add(self)
 
     def _begin(self) -> None:
         """Begin with nothing waiting: at first, and in a forked child."""
@@ -91,7 +88,6 @@ class Publisher:
         self._start_at = self._clock()
         self._sites: set[tuple[str, str, int]] = set()
         self._has_ended = Signal()
-        _register_exit()
 
     def publish(self, channel: str, event: str, data: object, *, latest: str | None = None) -> None:
         """See `Broadcaster.publish`."""
@@ -149,7 +145,7 @@ class Publisher:
             courier.stop()
             self._has_ended.wait(max(0.0, end - self._clock()))
         if not is_out and left:
-            logger().warning("%d published events were not sent within %g seconds, and are dropped", left, timeout)
+            logger().warning("%d published events were not sent within %.1f seconds, and are dropped", left, timeout)
 
     # The thread
 
@@ -165,13 +161,14 @@ class Publisher:
                 pages=self._pages,
                 remove_stale=self._remove_stale,
                 history=self._history,
-                carrier=make_carrier(self._sender, Threads()),
+                carrier=make_carrier(self._sender, Removals()),
                 window=self._settings.window,
                 max_age=self._settings.max_age,
                 clock=self._clock,
             )
             self._courier = courier
             self._has_ended.clear()
+            close_at_end(self)
             try:
                 start_new_thread(self._run, (courier,))
             except RuntimeError as error:
@@ -213,20 +210,3 @@ def _call_site() -> tuple[str, int]:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
-
-
-_publishers: "weakref.WeakSet[Publisher]" = weakref.WeakSet()
-_registered_in = -1  # the process
-
-
-def _register_exit() -> None:
-    global _registered_in
-    if _registered_in != os.getpid():  # what multiprocessing forks runs nothing that its parent has registered
-        _registered_in = os.getpid()
-        atexit.register(_end_at_exit)
-
-
-def _end_at_exit() -> None:
-    end = time.monotonic() + _EXIT_SECONDS
-    for publisher in list(_publishers):
-        publisher.close(max(0.0, end - time.monotonic()))

@@ -28,9 +28,9 @@ SECONDS = 30  # for a child: what it does takes a few milliseconds
 LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
-def in_child(work):
+def in_child(work, fork=os.fork if hasattr(os, "fork") else None):
     """Fork, do the work in the child, and return whether it came back with the truth in time."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         status = 1
         try:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ...errors import ClosedError
 from ...forks import make_lock, remake_in_child
@@ -13,7 +13,7 @@ from ..engine.task import Task
 from ..fan_out import OnOutcome
 from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
-from .threads import Threads, no_thread
+from .threads import no_thread
 from .worker import Worker
 
 Pages = Iterable[Sequence[str] | None]
@@ -81,7 +81,14 @@ class Carrier(Protocol):
         """Begin no more jobs, and wait for those that are under way."""
 
 
-def make_carrier(sender: Sender, threads: Threads) -> Carrier:
+class Submitting(Protocol):
+    """Where what may block runs: `Threads`, or what does as they do."""
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> "Future[Any]":
+        """Call the function in another thread."""
+
+
+def make_carrier(sender: Sender, threads: Submitting) -> Carrier:
     """Return what carries the posts of this sender."""
     return EngineCarrier(sender, threads) if isinstance(sender, Engine) else ThreadCarrier(sender)
 
@@ -89,7 +96,7 @@ def make_carrier(sender: Sender, threads: Threads) -> Carrier:
 class EngineCarrier:
     """All jobs in one thread and one loop of the engine; pages are read and stale ids removed in other threads."""
 
-    def __init__(self, engine: Engine, threads: Threads) -> None:
+    def __init__(self, engine: Engine, threads: Submitting) -> None:
         self._engine = engine
         self._threads = threads
         self._worker = Worker(engine.reactor)

@@ -18,6 +18,7 @@ from broadcaster import (
     MessageError,
     RegistryError,
 )
+from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 
@@ -41,23 +42,6 @@ def make(server):
     yield make
     for one in made:
         one.close(0.0)
-
-
-def heard(server, connection_id):
-    """The events that a connection was sent, in order, each once, as a client shows them."""
-    events = {}
-    for body in server.bodies.get(connection_id, []):
-        frame = json.loads(body)
-        for event in frame.get("events") or [frame]:
-            events.setdefault(event["id"], (frame["channel"], event["event"], event["data"]))
-    return list(events.values())
-
-
-def wait_until(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def test_everybody_gets_everything_once_and_in_order(make, server, sender):
@@ -423,3 +407,28 @@ def test_the_thread_ends_when_nothing_was_published_for_a_while(make, server, mo
         assert caster.flush()
         wait_until(lambda: caster._publisher._courier is None)
     assert [data for _, _, data in heard(server, FAST)] == [0, 1, 2]
+
+
+def test_what_was_published_first_is_not_overtaken_while_the_publisher_is_being_made(make, server):
+    is_encoding, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        pass
+
+    def encode(value):
+        is_encoding.set()
+        go_on.wait(20.0)
+        return "first"
+
+    caster = make(encoder=encode)
+    caster.register_connection(FAST)
+    with caster._making_publisher:  # as if another thread were doing so
+        caster.publish("logs", "log", Slow())
+    thread = threading.Thread(target=caster.publish, args=("logs", "log", "second"))
+    thread.start()
+    assert is_encoding.wait(20.0)
+    caster.publish("logs", "log", "third")
+    go_on.set()
+    thread.join()
+    assert caster.flush(20.0)
+    assert [data for _, _, data in heard(server, FAST)] == ["first", "second", "third"]
