@@ -42,6 +42,8 @@ class HostileServer:
         self.body = b""
         self.headers = b""
         self.at_once = 0
+        self.at_once_to = Counter()
+        self.most_at_once_to_one = 0
         self._tls = tls
         self._tasks = set()
         self._stopping = threading.Event()
@@ -132,12 +134,15 @@ class HostileServer:
             self.requests.append((method, connection_id, headers, body))
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+            self.at_once_to[connection_id] += 1
+            self.most_at_once_to_one = max(self.most_at_once_to_one, self.at_once_to[connection_id])
             try:
                 if self.answer_after:
                     await asyncio.sleep(self.answer_after)
                 deed = self.script(connection_id, self.attempts[connection_id])
             finally:
                 self.at_once -= 1
+                self.at_once_to[connection_id] -= 1
             if not await self._act(deed, writer):
                 return
 
