@@ -44,6 +44,10 @@ REGISTERING_MODULES = (
 )
 
 
+# What it has besides where it publishes for other languages.
+PUBLISHING_SOURCES = ("publisher.py", "publishing/")
+
+
 def source_files(project: Path = PROJECT, *, registers: bool = True) -> dict[str, Path]:
     """The asset's files: their path in the asset (with slashes), and where they come from.
 
@@ -57,6 +61,7 @@ def source_files(project: Path = PROJECT, *, registers: bool = True) -> dict[str
     """
     lambda_src = _lambda_src(project)
     files = {path.relative_to(lambda_src).as_posix(): path for path in sorted(lambda_src.rglob("*.py"))}
+    files = {name: path for name, path in files.items() if not name.startswith(PUBLISHING_SOURCES)}
     modules: tuple[str, ...] = BROADCASTER_MODULES
     if registers:
         modules += REGISTERING_MODULES
