@@ -26,11 +26,13 @@ class SigningSecret:
 
     Args:
         arn: the secret's, or its name.
+        grace: seconds for which the version before it is accepted; `inf` for as long as there is one.
         clock: the time of day in seconds; a monotonic clock may stand still while the process is frozen.
     """
 
-    def __init__(self, arn: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, arn: str, *, grace: float = GRACE_SECONDS, clock: Callable[[], float] = time.time) -> None:
         self.arn = arn
+        self._grace = grace
         self._clock = clock
         self._service = service("secretsmanager")
         self._secrets: list[tuple[str, float]] = []  # with the time until which each is accepted
@@ -68,7 +70,7 @@ class SigningSecret:
     def _read(self, now: float, deadline: float) -> list[tuple[str, float]]:
         current, created_at = self._read_version("AWSCURRENT", deadline)
         secrets = [(current, _FOR_EVER)]
-        end_of_grace = created_at + GRACE_SECONDS
+        end_of_grace = self._grace if self._grace == _FOR_EVER else created_at + self._grace
         if now < end_of_grace:
             try:
                 previous, _ = self._read_version("AWSPREVIOUS", deadline)

@@ -45,24 +45,54 @@ REGISTERING_MODULES = (
 
 
 # What it has besides where it publishes for other languages.
-PUBLISHING_SOURCES = ("publisher.py", "publishing/")
+PUBLISHING_SOURCES = ("publisher.py", "publishing/")  # a folder with all that is in it
+PUBLISHING_MODULES = (
+    "aws/credentials.py",
+    "endpoint.py",
+    "forks.py",
+    "json_data.py",
+    "log.py",
+    "messages.py",
+    "results.py",
+    "sending/defaults.py",
+    "sending/engine/addresses.py",
+    "sending/engine/clock_skew.py",
+    "sending/engine/dialing.py",
+    "sending/engine/engine.py",
+    "sending/engine/kept.py",
+    "sending/engine/link.py",
+    "sending/engine/links.py",
+    "sending/engine/reactor.py",
+    "sending/engine/signatures.py",
+    "sending/engine/task.py",
+    "sending/fan_out.py",
+    "sending/pace.py",
+    "sending/refusals.py",
+    "sending/sender.py",
+    "sending/targets.py",
+    "tls.py",
+)
 
 
-def source_files(project: Path = PROJECT, *, registers: bool = True) -> dict[str, Path]:
+def source_files(project: Path = PROJECT, *, registers: bool = True, publishes: bool = False) -> dict[str, Path]:
     """The asset's files: their path in the asset (with slashes), and where they come from.
 
     Python sources alone, so that neither a `__pycache__` nor an editor's leftovers change the asset's hash.
 
     Args:
         registers: whether the gateway registers connections.
+        publishes: whether there is the function that publishes; only where the gateway registers them.
 
     Raises:
         AssetError: if the handler or one of the library's modules is missing.
     """
     lambda_src = _lambda_src(project)
     files = {path.relative_to(lambda_src).as_posix(): path for path in sorted(lambda_src.rglob("*.py"))}
-    files = {name: path for name, path in files.items() if not name.startswith(PUBLISHING_SOURCES)}
     modules: tuple[str, ...] = BROADCASTER_MODULES
+    if publishes:
+        modules += PUBLISHING_MODULES
+    else:
+        files = {name: path for name, path in files.items() if not name.startswith(PUBLISHING_SOURCES)}
     if registers:
         modules += REGISTERING_MODULES
     else:
@@ -80,7 +110,7 @@ def _lambda_src(project: Path) -> Path:
     return installed if installed.is_dir() else project / "lambda_src"
 
 
-def lambda_code(project: Path = PROJECT, *, registers: bool) -> lambda_.Code:
+def lambda_code(project: Path = PROJECT, *, registers: bool, publishes: bool = False) -> lambda_.Code:
     """Code for a function whose asset hash depends on the bundled files alone.
 
     Raises:
@@ -91,7 +121,7 @@ def lambda_code(project: Path = PROJECT, *, registers: bool) -> lambda_.Code:
         asset_hash_type=AssetHashType.OUTPUT,
         bundling=BundlingOptions(
             image=DockerImage.from_registry("unused"),  # required by the CDK, never pulled: bundling locally succeeds
-            local=_CopyFiles(source_files(project, registers=registers)),
+            local=_CopyFiles(source_files(project, registers=registers, publishes=publishes)),
         ),
     )
 

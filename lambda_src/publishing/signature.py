@@ -33,6 +33,20 @@ class Key(NamedTuple):
     secret: str
 
 
+class Claim(NamedTuple):
+    """What a request says of its signature, before any of it is believed.
+
+    Attributes:
+        text: what the signature has to be made over.
+        parameters: decoded, without the signature.
+    """
+
+    key_name: str
+    signature: str
+    text: bytes
+    parameters: dict[str, str]
+
+
 class Signed(NamedTuple):
     """A request whose signature is right.
 
@@ -70,34 +84,37 @@ def read_query(query: str) -> dict[str, str]:
     return parameters
 
 
-def check_signature(request: Request, keys: Iterable[Key]) -> Signed | None:
-    """Return the request as signed with one of the keys, or None; nothing else of it has been looked at then.
-
-    Takes as long for a nearly right signature as for any other.
+def read_claim(request: Request) -> Claim:
+    """Return what a request says of its signature.
 
     Raises:
         RequestError: it is not signed, or its query can be read in two ways.
     """
     parameters = read_query(request.query)
-    given = parameters.pop("auth_signature", "")
-    name, timestamp = parameters.get("auth_key", ""), parameters.get("auth_timestamp", "")
-    if not (given and name and timestamp):
+    if not request.path.isascii():
+        raise _refusal("bad_path", "the path is not ASCII")
+    signature, key_name = parameters.pop("auth_signature", ""), parameters.get("auth_key", "")
+    if not (signature and key_name and parameters.get("auth_timestamp")):
         raise _refusal(
             "not_signed", "the request is not signed; it takes auth_key, auth_timestamp, auth_signature and body_md5"
         )
-    if not request.path.isascii():
-        raise _refusal("bad_path", "the path is not ASCII")
-    query = "&".join(f"{each}={value}" for each, value in sorted(parameters.items()))
-    text = _encode(f"{request.method}\n{request.path}\n{query}")
+    query = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
+    return Claim(key_name, signature, _encode(f"{request.method}\n{request.path}\n{query}"), parameters)
+
+
+def check_signature(claim: Claim, keys: Iterable[Key]) -> Signed | None:
+    """Return the request as signed with one of the keys, or None.
+
+    Takes as long for a nearly right signature as for any other.
+    """
     found = None
     for key in keys:
-        expected = hmac.digest(key.secret.encode(), text, "sha256").hex()
-        has_signature = hmac.compare_digest(expected.encode(), _encode(given))
-        if has_signature & hmac.compare_digest(key.name.encode(), _encode(name)):
-            found = key, expected
-    if not found:
-        return None
-    return Signed(found[0], parameters, found[1], int(timestamp) if _is_number(timestamp) else 0)
+        expected = hmac.digest(key.secret.encode(), claim.text, "sha256").hex()
+        is_right = hmac.compare_digest(expected.encode(), _encode(claim.signature))
+        if is_right & hmac.compare_digest(key.name.encode(), _encode(claim.key_name)):
+            timestamp = claim.parameters["auth_timestamp"]
+            found = Signed(key, claim.parameters, expected, int(timestamp) if _is_number(timestamp) else 0)
+    return found
 
 
 def bad_signature() -> RequestError:

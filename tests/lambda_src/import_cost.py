@@ -1,6 +1,7 @@
 """Print what importing the Lambda's handler costs in CPU time, over a bare interpreter; and what comes later.
 
-Later come the first push, where the backend registers connections, or the first subscription, where the gateway does.
+Later come the first push, where the backend registers connections, the first subscription, where the gateway does, or
+of the other function, `publisher.handler`, the first event that somebody listens to.
 
     python tests/lambda_src/import_cost.py [path of a python, e.g. of 3.12]
 
@@ -37,16 +38,48 @@ LIBRARY_MODULES = (
     "secret_lifetime",
     "signing",
 )
+PUBLISHING_MODULES = (
+    "aws/credentials",
+    "endpoint",
+    "forks",
+    "json_data",
+    "log",
+    "messages",
+    "results",
+    "sending/defaults",
+    "sending/engine/addresses",
+    "sending/engine/clock_skew",
+    "sending/engine/dialing",
+    "sending/engine/engine",
+    "sending/engine/kept",
+    "sending/engine/link",
+    "sending/engine/links",
+    "sending/engine/reactor",
+    "sending/engine/signatures",
+    "sending/engine/task",
+    "sending/fan_out",
+    "sending/pace",
+    "sending/refusals",
+    "sending/sender",
+    "sending/targets",
+    "tls",
+)
 RUNS = 41
 MEASURE = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
 os.environ["REGISTRY_TABLE"] = "connections"
 start = time.process_time_ns()
-import handler
+if sys.argv[2] == "event":
+    import publisher
+else:
+    import handler
 imported = time.process_time_ns()
 if sys.argv[2] == "push":
     import connection_push
+elif sys.argv[2] == "event":
+    import broadcaster.sending.engine.engine
+    import publishing.delivery, publishing.keys, publishing.events, publishing.messages
 else:
     import subscriptions
 import own_environment
@@ -58,9 +91,11 @@ print((imported - start) / 1e6, (prepared - imported) / 1e6)
 
 def lay_out_bundle(folder: Path) -> Path:
     """Copy what the function's bundle consists of into `folder`, in the places where the bundle has it."""
-    for source in (ROOT / "lambda_src").glob("*.py"):
-        shutil.copy(source, folder)
-    for name in LIBRARY_MODULES:
+    for source in (ROOT / "lambda_src").rglob("*.py"):
+        target = folder / source.relative_to(ROOT / "lambda_src")
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(source, target)
+    for name in LIBRARY_MODULES + PUBLISHING_MODULES:
         target = folder / "broadcaster" / f"{name}.py"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "broadcaster" / f"{name}.py", target)
@@ -73,10 +108,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         bundle = lay_out_bundle(Path(temporary))
         for title, options in (("without bytecode", ["-B"]), ("with bytecode", [])):
-            for first in ("push", "subscription"):
+            for first in ("push", "subscription", "event"):
                 command = [python, "-I", *options, "-c", MEASURE, str(bundle), first]
                 runs = [subprocess.check_output(command, text=True).split() for _ in range(RUNS)]
-                for step, column in (("import handler", 0), (f"set up the first {first} over TLS", 1)):
+                for step, column in (("import the function", 0), (f"set up the first {first} over TLS", 1)):
                     ms = [float(figures[column]) for figures in runs]
                     print(f"{title}, {step}: median {statistics.median(ms):.1f} ms, least {min(ms):.1f} ms of CPU")
 

@@ -90,6 +90,12 @@ def test_a_missing_source_is_named(clone, missing):
         source_files(clone)
 
 
+def package_of(folder: Path) -> str:
+    parts = folder.parts
+    first = parts.index("broadcaster") if "broadcaster" in parts else parts.index("lambda_src") + 1
+    return ".".join(parts[first:])
+
+
 def imported_names(source: Path) -> set[str]:
     """Modules that a file names in import statements, those inside functions too but not those for type checkers."""
     names: set[str] = set()
@@ -99,17 +105,16 @@ def imported_names(source: Path) -> set[str]:
             node.body.clear()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            folder = [*source.parents][node.level - 1]
-            package = ".".join(folder.parts[folder.parts.index("broadcaster") :]) if node.level else ""
+            package = package_of([*source.parents][node.level - 1]) if node.level else ""
             names.add(f"{package}.{node.module}".removeprefix("."))
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
 
 
-@pytest.mark.parametrize("registers", [True, False])
-def test_the_bundle_has_what_the_lambda_imports_of_the_library_and_no_more(project, registers):
-    files = source_files(project, registers=registers)
+@pytest.mark.parametrize(("registers", "publishes"), [(False, False), (True, False), (True, True)])
+def test_the_bundle_has_what_the_lambda_imports_of_the_library_and_no_more(project, registers, publishes):
+    files = source_files(project, registers=registers, publishes=publishes)
     imported = set().union(*(imported_names(source) for source in files.values()))
     assert {name for name in imported if name.split(".")[0] == "broadcaster"} == {
         name.removesuffix(".py").replace("/", ".") for name in files if name.startswith("broadcaster/")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publishing.request import MAX_BODY_BYTES, Request, RequestError
-from publishing.signature import Key, check_signature, check_signed, read_query
+from publishing.signature import Key, check_signature, check_signed, read_claim, read_query
 from tests.lambda_src.publishing.conftest import KEY, NOW, event_of, query_of, sign
 
 PATH = "/apps/1024/events"
@@ -20,7 +20,7 @@ OTHER = Key("1024", "key-of-another-app", "secret-of-another-app" * 3)
 def body_of(event: dict[str, Any], *, keys: tuple[Key, ...] = (KEY,), now: float = NOW) -> bytes | None:
     """What the function does: None if no key has signed the request, else the body."""
     request = Request(event)
-    signed = check_signature(request, keys)
+    signed = check_signature(read_claim(request), keys)
     return check_signed(request, signed, now=now) if signed else None
 
 

@@ -1,0 +1,66 @@
+"""Messages of a request's events: those of one channel share one, in their order, up to a billed size. Pure."""
+
+from collections.abc import Iterable
+
+from broadcaster.errors import MessageError
+from broadcaster.messages import MessageEncoder, check_size, envelope
+
+from .events import Event
+from .request import RequestError
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from broadcaster.named_tuple import NamedTuple
+
+# API Gateway bills a message for each 32 KB. https://aws.amazon.com/api-gateway/pricing/
+SHARED_BYTES = 32 * 1024
+
+_encoder = MessageEncoder()
+
+
+class Message(NamedTuple):
+    """What is posted to everybody who listens to a channel, but for one connection perhaps."""
+
+    channel: str
+    body: bytes
+    excluded: str = ""
+
+
+def messages_of(events: Iterable[Event]) -> list[Message]:
+    """Return the messages of events; those of one channel in their order.
+
+    Raises:
+        RequestError: an event cannot be sent: too large (413), or its data is no JSON after all (400).
+    """
+    open_ones: dict[str, tuple[str, list[bytes]]] = {}  # by channel: who is excluded, and the events
+    messages: list[Message] = []
+
+    def finish(channel: str) -> None:
+        excluded, members = open_ones.pop(channel)
+        messages.append(Message(channel, envelope(channel, members), excluded))
+
+    for event in events:
+        encoded = _encode(event)
+        waiting = open_ones.get(event.channel)
+        if waiting and (
+            waiting[0] != event.excluded or len(envelope(event.channel, [*waiting[1], encoded])) > SHARED_BYTES
+        ):
+            finish(event.channel)
+        open_ones.setdefault(event.channel, (event.excluded, []))[1].append(encoded)
+    for channel in list(open_ones):
+        finish(channel)
+    return messages
+
+
+def _encode(event: Event) -> bytes:
+    try:
+        encoded = _encoder.event(event.name, event.data)
+    except MessageError as error:
+        raise RequestError(400, "bad_data", str(error)) from error
+    try:
+        check_size(event.name, len(envelope(event.channel, [encoded])))
+    except MessageError as error:
+        raise RequestError(413, "too_large", str(error)) from error
+    return encoded
