@@ -55,6 +55,7 @@ from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
 from .dynamodb_jobs import batches, channels_of, next_page, read, removals, write
 from .dynamodb_rows import EVERYTHING, SHARDS, Write
+from .entries import Entry, merge
 from .merged import each_once
 from .old_rows import OldRows
 from .rotation import next_place, pages_from
@@ -219,6 +220,22 @@ class DynamoDBRegistry:
         Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 80 registrations.
         """
         return sum(self._run("count the connections", map(self._number_in, range(SHARDS))))
+
+    def entries(self) -> list[Entry]:
+        """Return every connection that has not expired with its channels, those first that registered longest ago.
+
+        For people to look at: reads every row by connection, as `count` does.
+        """
+        rows: list[dynamodb_rows.Row] = []
+        queries = [
+            dynamodb_rows.shard_query(shard, now=self._clock(), start=self._start, what="sk, expires")
+            for shard in range(SHARDS)
+        ]
+        self._run("list the connections", [read(self._table, query, rows.extend) for query in queries])
+        return merge(
+            (dynamodb_rows.connection_of(row), dynamodb_rows.channel_of(row), float(row["expires"]["N"]))
+            for row in rows
+        )
 
     def close(self) -> None:
         """Close the connections to DynamoDB, unless the client was passed in; the next use opens them again."""

@@ -102,9 +102,13 @@ def channels_query(connection_id: str, *, channel: str = "", start: str = "") ->
     }
 
 
-def shard_query(shard: int, *, now: float, start: str = "") -> dict[str, Any]:
-    """Return the members of a Query for the connections of one shard: a row for each channel, by the order of ids."""
-    query = listeners_query(EVERYTHING, now=now)
+def shard_query(shard: int, *, now: float, start: str = "", what: str = "sk") -> dict[str, Any]:
+    """Return the members of a Query for the connections of one shard: a row for each channel, by the order of ids.
+
+    Args:
+        what: the attributes to return, with commas.
+    """
+    query = {**listeners_query(EVERYTHING, now=now), "ProjectionExpression": what}
     query["ExpressionAttributeValues"][":pk"] = {"S": f"{start}connections#{shard:x}"}
     return query
 

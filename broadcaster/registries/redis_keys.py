@@ -162,3 +162,7 @@ local size = redis.call('ZCARD', KEYS[1])
 local at = math.floor(size * tonumber(ARGV[1]))
 return {size, redis.call('ZRANGE', KEYS[1], at, at)[1] or ''}
 """
+
+# KEYS: all connections. ARGV: now as "(now", where to start, how many. Returns id, when it expires, id, and so on: from
+# a script, because what redis-py makes of the command itself depends on the version of the protocol.
+ALL: Final = "return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', ARGV[2], ARGV[3])"
