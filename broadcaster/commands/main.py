@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from ..errors import BroadcasterError
 from . import connections, disconnect, send
+from .doctor import command as doctor
 
-_COMMANDS = (send, connections, disconnect)
+_COMMANDS = (doctor, send, connections, disconnect)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """What is printed: safe for a terminal, whatever it came from."""
 
 import sys
+from typing import TextIO
 
 
 def printable(text: str) -> str:
@@ -11,3 +12,12 @@ def printable(text: str) -> str:
 def say(text: str) -> None:
     """Print a line for the person at the terminal, beside what is printed for a pipe."""
     print(text, file=sys.stderr, flush=True)
+
+
+def mark(is_ok: bool, stream: TextIO) -> str:
+    """Return a tick or a cross, in words where the terminal has no such characters."""
+    try:
+        "✓✗".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "ok  " if is_ok else "FAIL"
+    return "✓" if is_ok else "✗"

@@ -237,6 +237,15 @@ class DynamoDBRegistry:
             for row in rows
         )
 
+    def describe(self, operation: str) -> "dict[str, Any]":
+        """Return the answer to `DescribeTable` or `DescribeTimeToLive` of the table, which sending needs no right to.
+
+        Raises:
+            RegistryError: DynamoDB refused or could not be reached; the cause is an `AwsError` with the code.
+        """
+        [answer] = self._run("look at the table", [once(operation, {"TableName": self._table})])
+        return answer
+
     def close(self) -> None:
         """Close the connections to DynamoDB, unless the client was passed in; the next use opens them again."""
         if service := self._made.pop("service", None):

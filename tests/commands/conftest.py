@@ -8,6 +8,7 @@ import pytest
 
 from broadcaster.commands.main import main
 from broadcaster.registries.redis import RedisRegistry
+from tests.broadcaster.conftest import authority, server, server_tls, tls_server  # noqa: F401 - fixtures
 from tests.registries.conftest import _redis_is_installed, make_redis, redis_server  # noqa: F401 - fixtures
 
 

@@ -17,6 +17,6 @@ def test_every_command_is_one():
 
 
 def test_every_command_is_in_the_table():
-    named = set(re.findall(r"^\| `(\w+)[^`]*` \|", TEXT.partition("## From a terminal")[2].split("\n## ")[0], re.M))
+    named = set(re.findall(r"^\| `(\w+)[^`]*` \|", TEXT.partition("## From a terminal")[2].split("\n##")[0], re.M))
     [action] = [each for each in make_parser()._actions if each.choices]
     assert named == set(action.choices)
