@@ -28,7 +28,7 @@ SECONDS = 30  # for a child: what it does takes a few milliseconds
 LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
-def in_child(work, fork=os.fork if hasattr(os, "fork") else None):
+def in_child(work, fork=getattr(os, "fork", None)):
     """Fork, do the work in the child, and return whether it came back with the truth in time."""
     child = fork()
     if child == 0:
