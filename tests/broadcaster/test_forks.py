@@ -28,9 +28,9 @@ SECONDS = 30  # for a child: what it does takes a few milliseconds
 LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
-def in_child(work, fork=getattr(os, "fork", None)):
+def in_child(work, fork=None):
     """Fork, do the work in the child, and return whether it came back with the truth in time."""
-    child = fork()
+    child = (fork or os.fork)()
     if child == 0:
         status = 1
         try:
@@ -119,6 +119,7 @@ def test_a_child_of_an_asyncio_application_sends_whichever_lock_was_held(server,
     asyncio.run(caster.close())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 def test_threads_that_broadcast_do_not_stop_the_children_of_another(server, sender):
     """Whatever they were in the middle of: this finds what the search for locks does not."""

@@ -126,12 +126,15 @@ def test_the_outputs_have_no_secret_where_there_is_none(changed_template, output
 
 @pytest.mark.parametrize(("settings", "warnings"), [({"auth": "none"}, 1), ({}, 0), ({"public_channels": "news"}, 0)])
 def test_whoever_opens_every_channel_is_told_at_synthesis_what_that_means(settings, warnings):
-    from aws_cdk import App
+    from aws_cdk import App, cloud_assembly_schema
     from aws_cdk.assertions import Annotations, Match
 
     from stacks.settings import Settings
     from stacks.websocket_stack import WebSocketStack
 
+    assert (
+        cloud_assembly_schema.MetadataEntry
+    )  # what is found is of this type, which jsii looks for among what is loaded
     app = App(builtin_cloud_formation_validation=False)
     stack = WebSocketStack(app, "Stack", settings=Settings.from_context({"registry": "dynamodb", **settings}))
     meaning = Match.string_like_regexp("whoever knows the WebSocket URL can subscribe to every channel and hear every")
