@@ -365,3 +365,92 @@ def test_nothing_is_begun_after_the_deadline():
     plan = fan_out([["a=", "b="]], deadline=1.0)
     assert plan.take(0.9) == "a="
     assert plan.take(1.0) is None
+
+
+def test_a_connection_that_the_accounts_throttle_holds_up_ten_times_has_failed_and_says_so():
+    ids = [f"id{number}=" for number in range(12)]
+    result, _, _attempts = run(fan_out([ids], deadline=500.0), lambda connection_id, attempt: 429, until=500.0)
+    assert result.failed == 12
+    throttled = [failure for failure in result.failures if "the account's requests" in failure.reason]
+    assert throttled
+    assert {failure.status for failure in result.failures} == {429}
+    assert {failure.reason for failure in throttled} == {"the account's requests are throttled (HTTP 429, 10 times)"}
+    assert {failure.connection_id for failure in result.failures} == set(ids)
+
+
+def test_a_slow_reader_has_failed_after_its_attempts_with_its_status():
+    result, _, attempts = run(fan_out([["slow="]]), lambda connection_id, attempt: 429)
+    [failure] = result.failures
+    assert failure == ("slow=", "throttled, or its client reads too slowly (HTTP 429) (3 attempts)", 429)
+    assert attempts == {"slow=": 3}
+
+
+@pytest.mark.parametrize(("body", "said"), [(b"", "HTTP 403"), (b'{"message": "no"}', "HTTP 403: no")])
+def test_one_that_is_refused_after_somebody_was_reached_is_a_failure_of_its_own(body, said):
+    plan = fan_out([["a=", "b="]])
+    assert (plan.take(0.0), plan.take(0.0)) == ("a=", "b=")
+    tell(plan, "b=", 403, 0.0, body=body)
+    tell(plan, "a=", 200, 0.0)
+    assert plan.result().failures == [("b=", said, 403)]
+    after = fan_out([["a=", "b="]])
+    assert (after.take(0.0), after.take(0.0)) == ("a=", "b=")
+    tell(after, "a=", 200, 0.0)
+    tell(after, "b=", 403, 0.0, body=body)
+    assert after.result().failures == [("b=", said, 403)]
+
+
+def test_what_is_not_reached_by_the_deadline_or_when_it_is_stopped_says_why():
+    plan = fan_out([["a=", "b="], ["c="]], concurrency=1, deadline=1.0)
+    assert plan.take(0.0) == "a="
+    plan.give_up(1.0, ["a="])
+    late = "not answered by the broadcast's deadline"
+    assert plan.result().failures == [("a=", late, None), ("b=", late, None), ("c=", late, None)]
+    plan = fan_out([["a=", "b="], ["c="]], concurrency=1)
+    assert plan.take(0.0) == "a="
+    plan.give_up(1.0, ["a="])
+    stopped = "the broadcast was stopped"
+    assert plan.result().failures == [("a=", stopped, None), ("b=", stopped, None)]
+
+
+def test_a_kept_connection_that_was_closed_is_tried_once_more_at_once_and_then_counted():
+    plan = fan_out([["a="]])
+    assert plan.take(0.0) == "a="
+    plan.lost_on_kept("a=", "closed", 0.0)
+    assert plan.take(0.0) == "a=", "at once, and uncounted"
+    for attempt in range(3):
+        plan.lost_on_kept("a=", "closed", float(attempt))
+        assert (plan.take(float(attempt)) is None) == (attempt < 3)
+        if attempt < 2:
+            assert plan.take(attempt + 0.9) == "a="
+    assert plan.result().failures == [("a=", "closed (3 attempts)", None)]
+
+
+def test_outcomes_are_told_one_by_one_as_soon_as_they_are_known():
+    told = []
+    plan = fan_out([["a=", "b=", "c=", "d="]], on_outcome=lambda *outcome: told.append(outcome), attempts=1)
+    for _ in range(4):
+        plan.take(0.0)
+    tell(plan, "a=", 200, 0.0)
+    assert told == [("a=", None)]
+    tell(plan, "b=", 410, 0.0)
+    tell(plan, "c=", 413, 0.0)
+    tell(plan, "d=", "lost", 0.0)
+    assert told[1:] == [
+        ("b=", ("b=", "gone", 410)),
+        ("c=", ("c=", "HTTP 413", 413)),
+        ("d=", ("d=", "reset", None)),
+    ]
+
+
+def test_each_retry_pause_and_end_is_a_line_for_who_listens():
+    lines = []
+
+    class Log:
+        def debug(self, text, *arguments):
+            lines.append(text % arguments)
+
+    ids = [f"id{number}=" for number in range(12)]
+    plan = fan_out([ids], log=Log(), deadline=2.0)
+    run(plan, lambda connection_id, attempt: 429, until=3.0)
+    assert any(line.startswith("the account is throttled: no posts for 0.") for line in lines)
+    assert f"{URL} ends with 0 sent: not answered by the broadcast's deadline" in lines
