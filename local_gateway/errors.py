@@ -3,7 +3,8 @@
     GatewayError
     ├── AssemblyError    synthesize again, or point --assembly elsewhere
     ├── TemplateError    the template asks for something that the gateway cannot serve
-    └── AddressError     choose another port or host
+    ├── AddressError     choose another port or host
+    └── ArgumentError    write the argument of the test tool as it is meant
 
 The text is one sentence that says what was wrong, the value, and what would be right.
 """
@@ -23,3 +24,7 @@ class TemplateError(GatewayError):
 
 class AddressError(GatewayError):
     """The address cannot be listened on."""
+
+
+class ArgumentError(GatewayError):
+    """The test tool was given an argument that it does not know."""

@@ -66,10 +66,10 @@ def _start(config: pytest.Config, arguments: dict[str, Any]) -> "LocalGateway":
     try:
         from .testing import GatewayError, LocalGateway
     except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
+        if (error.name or "").partition(".")[0] not in ("aiohttp", "trustme"):
             raise
         pytest.fail(
-            "the local gateway needs aiohttp; install this library with its extra: "
+            f"the local gateway needs {error.name}; install this library with its extra: "
             'pip install "path/to/the/clone[testing]"',
             pytrace=False,
         )

@@ -12,6 +12,7 @@ from ..template.api import Function
 
 # What Lambda's Python runtimes bring along: boto3 and what it imports.
 _PROVIDED = ("boto3", "botocore", "jmespath", "s3transfer", "dateutil", "six", "urllib3")
+_COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 # Windows cannot start a process without these.
 _SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP") if os.name == "nt" else ()
 
@@ -46,6 +47,7 @@ def lambda_environment(
     today = datetime.now(UTC).strftime("%Y/%m/%d")
     return {
         **{name: os.environ[name] for name in _SYSTEM if name in os.environ},
+        **coverage_variables(),
         "PATH": os.defpath,
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
@@ -75,6 +77,11 @@ def lambda_environment(
     }
 
 
+def coverage_variables() -> dict[str, str]:
+    """The variables by which coverage.py asks a subprocess to count its lines, if it does."""
+    return {name: os.environ[name] for name in _COVERAGE if name in os.environ}
+
+
 def bytecode_cache() -> Path:
     """Where the bytecode of the provided packages is kept, for every Python that functions run on."""
     home = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
@@ -87,7 +94,7 @@ def bytecode_cache() -> Path:
 def provided_packages() -> dict[str, str]:
     """Where the packages lie that Lambda's runtime provides, as far as this environment has them."""
     folders = {}
-    for name in _PROVIDED:
+    for name in (*_PROVIDED, *(["coverage"] if coverage_variables() else [])):
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin)

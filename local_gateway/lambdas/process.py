@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..limits import LAMBDA_INIT_TIMEOUT, LAMBDA_MAX_RESPONSE
 from ..template.api import Function
-from .environment import bytecode_cache
+from .environment import bytecode_cache, coverage_variables
 
 _WORKER = Path(__file__).with_name("worker.py")
 _CAN_FREEZE = hasattr(signal, "SIGSTOP")
@@ -104,6 +104,7 @@ class LambdaProcess:
             "provided": dict(provided),
             "endpoint": endpoint,
             "bytecode": str(bytecode_cache()),
+            "coverage": str(Path.cwd()) if coverage_variables() else None,
         }
         try:
             answer = await worker._exchange(config, LAMBDA_INIT_TIMEOUT)

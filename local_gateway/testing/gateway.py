@@ -9,6 +9,8 @@
 
 import asyncio
 import concurrent.futures
+import difflib
+import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -17,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
-from ..errors import AssemblyError
+from ..errors import ArgumentError, AssemblyError
 from ..event_log import EventLog
 from ..faults import Faults
 from ..gateway import Gateway, Settings
@@ -41,7 +43,8 @@ class LocalGateway:
     """A gateway on a port of its own, and in a thread of its own. Methods may be called from any thread.
 
     Serves a synthesized stack (`template`: the folder `cdk.out`, or one template file) or one handler (`handler`:
-    `folder/module.function` or a function, `source`: a module's text). Relative paths start from `root`.
+    `folder/module.function`, a function, or "broadcaster" for the one that this library deploys; `source`: a module's
+    text). Relative paths start from `root`.
 
     Args:
         routes: with a handler, the keys that lead to it; all but `$connect` and `$disconnect` have a route response.
@@ -71,6 +74,7 @@ class LocalGateway:
         faults: Faults | None = None,
         **settings: Any,
     ) -> None:
+        self._settings = _settings(settings)
         if sum(given is not None for given in (template, handler, source)) != 1:
             raise AssemblyError("the gateway serves one of template=, handler= and source=; give exactly one of them")
         root = root or Path.cwd()
@@ -88,12 +92,11 @@ class LocalGateway:
                 memory=memory,
                 root=root,
             )
-        self.faults = faults or Faults()
-        self._settings = Settings(**settings)
+        self._faults = faults or Faults()
         self._lines = _Lines()
         self._clients: list[Client] = []
         self._gateway = Gateway(
-            self._read(), self._settings, faults=self.faults, log=EventLog(self._lines), read_again=self._read
+            self._read(), self._settings, faults=self._faults, log=EventLog(self._lines), read_again=self._read
         )
         self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="local-gateway", daemon=True)
@@ -116,6 +119,11 @@ class LocalGateway:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join()
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force; its fields may be set at any time."""
+        return self._faults
 
     @property
     def websocket_url(self) -> str:
@@ -211,6 +219,16 @@ class LocalGateway:
                 error.status, f"the handshake was answered with {error.status}; the gateway's log ends with\n{last}"
             ) from None
         return Client(socket, self._call)
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    known = [*Settings.__dataclass_fields__, *inspect.signature(LocalGateway).parameters]
+    for name in given:
+        if name not in Settings.__dataclass_fields__:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}=?" if close else "docs/testing.md has those that there are"
+            raise ArgumentError(f"there is no argument {name}=; {hint}")
+    return Settings(**given)
 
 
 class _Lines:

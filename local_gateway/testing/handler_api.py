@@ -11,9 +11,11 @@ from ..errors import AssemblyError
 from ..template.api import Function, Route, WebSocketApi
 from ..template.intrinsics import Deployment
 from ..template.selection import SelectionExpression
+from .deployed_code import deployed_code
 
 _ACCOUNT = "123456789012"
 _LIFECYCLE = ("$connect", "$disconnect")
+DEPLOYED = "broadcaster"
 EVERY_ROUTE = ("$connect", "$disconnect", "$default")
 
 
@@ -32,7 +34,8 @@ def api_of_handler(
 
     Args:
         handler: `folder/module.function`, where the folder is what a deployment would upload; or a function, which is
-            taken out of its module and run by itself, so it imports what it needs in its body.
+            taken out of its module and run by itself, so it imports what it needs in its body; or "broadcaster", the
+            handler that this library deploys.
         source: in place of `handler`, the text of a module that defines `handler`.
         timeout: of the function, in seconds.
         memory: of the function, in MB.
@@ -47,7 +50,7 @@ def api_of_handler(
     elif callable(handler):
         name, text = f"index.{handler.__name__}", _text_of(handler)
     else:
-        code, name = _found(handler or "", root)
+        code, name = _found("handler.handler", deployed_code()) if handler == DEPLOYED else _found(handler or "", root)
         text = None
     function = Function(
         name="handler",
@@ -92,6 +95,9 @@ def _found(handler: str, root: Path) -> tuple[Path, str]:
     """The folder and the name in it, for Lambda, of `folder/module.function`."""
     folder, _, name = handler.rpartition("/")
     module, _, function = name.rpartition(".")
+    if function == "py":
+        right = handler.removesuffix("py") + "handler"
+        raise AssemblyError(f"handler {handler!r} is a file; name the function in it, e.g. {right!r}")
     if not module or not function:
         raise AssemblyError(f"handler {handler!r} is not of the form folder/module.function, e.g. 'src/app.handler'")
     path = root / folder

@@ -89,6 +89,11 @@ WRONG = {
     "@pytest.mark.local_gateway(template='gone')": "gone does not exist; give the folder that 'cdk synth' writes",
     "@pytest.mark.local_gateway(handler='app')": "handler 'app' is not of the form folder/module.function",
     "@pytest.mark.local_gateway(handler='src/app.handler')": "app.py, which does not exist",
+    "@pytest.mark.local_gateway(handler='src/app.py')": (
+        "handler 'src/app.py' is a file; name the function in it, e.g. 'src/app.handler'"
+    ),
+    "@pytest.mark.local_gateway(handlr='src/app.handler')": "there is no argument handlr=; did you mean handler=?",
+    "@pytest.mark.local_gateway(source='', spead=2)": "there is no argument spead=; did you mean speed=?",
     "@pytest.mark.local_gateway(handler=lambda event, context: {})": "is no function that was written with def",
     "@pytest.mark.local_gateway(handler=uses_outside)": "uses pytest from outside; it runs in a process of its own",
 }
@@ -157,8 +162,90 @@ def test_it():
     assert code == 0, said
 
 
+def test_a_misspelt_fault_is_an_error(run_tests):
+    code, said = run_tests(
+        ECHO
+        + """
+@pytest.mark.local_gateway(handler=echo)
+def test_it(local_gateway):
+    with pytest.raises(AttributeError, match="there is no fault 'post_error'; did you mean 'post_errors'?"):
+        local_gateway.faults.post_error = 1
+    with pytest.raises(ValueError, match="post_errors is 5; it takes a share between 0"):
+        local_gateway.faults.post_errors = 5
+    with pytest.raises(AttributeError):
+        local_gateway.faults = None
+"""
+    )
+    assert code == 0, said
+
+
+def test_the_lines_of_handlers_count_in_coverage(run_tests, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(
+        "def handler(event, context):\n"
+        "    if event.get('body') == 'one':\n"
+        "        return {'statusCode': 200, 'body': 'other'}\n"
+        "    return {'statusCode': 200}\n"
+    )
+    (tmp_path / ".coveragerc").write_text("[run]\nsource = src\npatch = subprocess\n")
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.local_gateway(handler='src/app.handler')\n"
+        "def test_it(local_gateway):\n"
+        "    with local_gateway.connect() as client:\n"
+        "        client.send('one')\n"
+        "        assert client.receive() == 'other'\n"
+    )
+
+    def coverage(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "coverage", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    tests = coverage("run", "-m", "pytest", "-p", "local_gateway.pytest_plugin", "-p", "no:cacheprovider", "test_it.py")
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    coverage("combine")
+    said = coverage("report", "-m").stdout
+    (line,) = [line for line in said.splitlines() if "app.py" in line]
+    assert line.split() == [os.path.join("src", "app.py"), "4", "0", "100%"]  # noqa: PTH118 - as coverage writes it
+
+
+def test_the_deployed_handler_needs_neither_a_clone_nor_node(run_tests):
+    code, said = run_tests(
+        """
+import pytest
+@pytest.mark.local_gateway(handler="broadcaster")
+def test_it(local_gateway):
+    with local_gateway.connect() as client:
+        client.send({"action": "ping"})
+        assert client.receive().json() == {"type": "pong"}
+"""
+    )
+    assert code == 0, said
+
+
 def test_without_aiohttp_it_names_the_extra_to_install(run_tests, tmp_path):
     (tmp_path / "aiohttp.py").write_text("raise ModuleNotFoundError('No module named aiohttp', name='aiohttp')")
     code, said = run_tests(ECHO + "@pytest.mark.local_gateway(handler=echo)\ndef test_it(local_gateway): pass\n")
     assert code == 1
     assert "the local gateway needs aiohttp; install this library with its extra" in said
+
+
+@pytest.mark.parametrize("package", ["aiohttp", "trustme"])
+def test_the_command_without_its_packages_is_a_sentence(tmp_path, package):
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
+    done = subprocess.run(
+        [sys.executable, "-m", "local_gateway"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"local_gateway: the gateway needs {package}; install this library with its extra")
+    assert len(done.stderr.splitlines()) == 1

@@ -368,7 +368,10 @@ def test_the_worker_runs_on_every_python_that_lambda_has_had():
     found = [python for name in ("python3.9", "python3.10", "python3.13") if (python := find_python(name))]
     for python in found:
         environment = {"LAMBDA_TASK_ROOT": str(worker.parents[1]), "_HANDLER": "clock.Clock", "PATH": os.defpath}
-        lines = json.dumps({"memory": 128, "provided": {}, "endpoint": ["a", "b", 1], "bytecode": ""}) + "\n"
+        lines = (
+            json.dumps({"memory": 128, "provided": {}, "endpoint": ["a", "b", 1], "bytecode": "", "coverage": None})
+            + "\n"
+        )
         import subprocess
 
         ran = subprocess.run(
