@@ -10,7 +10,7 @@ from .limits import LAMBDA_CONCURRENCY
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m local_gateway`."""
+    """Make the parser of `python -m local_gateway`."""
     made = argparse.ArgumentParser(
         prog="python -m local_gateway",
         description="Serve the WebSocket API of a synthesized CDK stack on this machine, as API Gateway and Lambda do.",
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def faults_of(given: argparse.Namespace) -> Faults:
-    """The faults that were asked for."""
+    """Return the faults that were asked for."""
     faults = Faults(
         lost_disconnects=given.lose_disconnects,
         half_open=given.half_open,

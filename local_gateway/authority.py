@@ -17,7 +17,7 @@ def _authority() -> trustme.CA:
 
 
 def server_context(*names: str) -> ssl.SSLContext:
-    """A server's TLS with a certificate for these host names and addresses."""
+    """Make a server's TLS context with a certificate for these host names and addresses."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _authority().issue_cert(*dict.fromkeys(names)).configure_cert(context)
     return context
@@ -31,7 +31,7 @@ def write_trusted(path: Path) -> None:
 
 
 def _of_botocore() -> str | None:
-    """The bundle that botocore brings along, for systems that keep their authorities in no file."""
+    """Find the bundle that botocore brings along, for systems that keep their authorities in no file."""
     spec = find_spec("botocore")
     bundle = Path(spec.origin).with_name("cacert.pem") if spec is not None and spec.origin is not None else None
     return str(bundle) if bundle is not None and bundle.is_file() else None

@@ -18,11 +18,11 @@ class Clock:
         self._on_advance: list[Callable[[], None]] = []
 
     def now(self) -> float:
-        """Seconds since the clock was made."""
+        """Return the seconds since the clock was made."""
         return (self._real() - self._start) * self.speed + self._moved
 
     def real_seconds_until(self, when: float) -> float:
-        """How long to wait, in real seconds, for this clock to show `when`."""
+        """Return how long to wait, in real seconds, for this clock to show `when`."""
         return max(0.0, (when - self.now()) / self.speed)
 
     def advance(self, seconds: float) -> None:

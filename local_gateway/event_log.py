@@ -44,7 +44,7 @@ class EventLog:
         outcome: Outcome | None = None,
         is_error: bool = False,
     ) -> None:
-        """One event: its route, connection, end, duration in milliseconds and billed messages of 32 KB."""
+        """Write one event: its route, connection, end, duration in milliseconds and billed messages of 32 KB."""
         if self._stream is None:
             return
         colour = _RED if is_error else _COLOURS.get(route, "")
@@ -58,15 +58,15 @@ class EventLog:
         self._write(f"{route:<12}", colour, f" {connection_id:<16} {said:<4} {details}")
 
     def output(self, function: str, line: str) -> None:
-        """A line that a function printed."""
+        """Write a line that a function printed."""
         self._write(f"{function} | {line}", _DIM)
 
     def note(self, text: str) -> None:
-        """Something that the person at the gateway should know."""
+        """Write something that the person at the gateway should know."""
         self._write(text)
 
     def warn(self, text: str) -> None:
-        """Something that is probably not as meant."""
+        """Write something that is probably not as meant."""
         self._write(text, _RED)
 
     def _write(self, painted: str, colour: str = "", rest: str = "") -> None:

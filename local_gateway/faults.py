@@ -67,9 +67,9 @@ class Faults:
         self.handshakes = TokenBucket(rate, rate)
 
     def strikes(self, share: float) -> bool:
-        """Whether a fault with this share happens now."""
+        """Tell whether a fault with this share happens now."""
         return share > 0 and self.chance.random() < share
 
     def is_throttled(self) -> bool:
-        """Whether the account's throttle refuses one more request; takes a token if not."""
+        """Tell whether the account's throttle refuses one more request; takes a token if not."""
         return self.account is not None and not self.account.take()

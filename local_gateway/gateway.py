@@ -22,11 +22,11 @@ from .connections.table import SOCKET_BUFFER, ConnectionTable
 from .errors import AddressError
 from .event_log import EventLog
 from .faults import Faults
-from .lambdas.environment import Place, RoleCredentials
+from .lambdas.environment import GatewayAddress, RoleCredentials
 from .lambdas.functions import Functions
 from .lambdas.integration import Integrations
 from .management.api import Answer, Call, ManagementApi, RefusedError, forbidden
-from .management.entrance import Entrance
+from .management.server import PostServer
 from .management.sigv4 import Credentials, SignatureError, Verifier
 from .template.api import WebSocketApi
 from .template.current_api import CurrentApi
@@ -85,7 +85,7 @@ class Gateway:
         self._verifier = Verifier([self.credentials, Credentials(*self._role)], region=api.deployment.region)
         self._trusted = Path(self._workspace.name) / "trusted.pem"
         self._functions = Functions(
-            place=lambda: Place(self.connections_url, self._reachable_host, self.port, self._trusted),
+            address=lambda: GatewayAddress(self.connections_url, self._reachable_host, self.port, self._trusted),
             role=self._role,
             extra=self.settings.environment,
             workspace=Path(self._workspace.name),
@@ -150,7 +150,7 @@ class Gateway:
             listener.close()
             raise
         self._runner = web.ServerRunner(
-            Entrance(self._handle, self._answer, self._log.warn, self._tls()), shutdown_timeout=1.0
+            PostServer(self._handle, self._answer, self._log.warn, self._tls()), shutdown_timeout=1.0
         )
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()

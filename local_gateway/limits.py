@@ -21,5 +21,5 @@ LAMBDA_MAX_RESPONSE: Final = 6 * 1024 * 1024  # bytes of JSON that a handler may
 
 
 def billed_messages(size: int) -> int:
-    """Number of messages that AWS bills for `size` bytes: one for each begun 32 KB, and one for an empty message."""
+    """Count the messages that AWS bills for `size` bytes: one for each begun 32 KB, and one for an empty message."""
     return max(1, -(-size // BILLING_UNIT))

@@ -42,7 +42,7 @@ class StageThrottle:
         self._buckets: dict[str, TokenBucket] = {}
 
     def admits(self, route_key: str) -> bool:
-        """Whether a request for this route may pass; routes do not share a bucket."""
+        """Tell whether a request for this route may pass; routes do not share a bucket."""
         limit = self._limits.get(route_key) or self._limits.get(self.ALL)
         if limit is None:
             return True

@@ -1,1 +1,1 @@
-"""Standing in for the WebSocket side of API Gateway: who is connected, what is said, when it ends."""
+"""Stand in for the WebSocket side of API Gateway: who is connected, what is said, when it ends."""

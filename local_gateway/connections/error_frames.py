@@ -8,5 +8,5 @@ TOO_MANY_REQUESTS = "Too Many Requests"
 
 
 def error_frame(message: str, *, connection_id: str, request_id: str) -> str:
-    """The frame exactly as the service prints it: a space after the first colon and after each comma, no other."""
+    """Return the frame as the service prints it: a space after the first colon and after each comma, no other."""
     return f'{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}'

@@ -16,7 +16,7 @@ _HOP_HEADERS = frozenset({"connection", "upgrade"})
 
 
 def new_trace_id() -> str:
-    """An X-Ray trace header for one event."""
+    """Make an X-Ray trace header for one event."""
     return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"
 
 

@@ -1,4 +1,4 @@
-"""Ends connections that have been idle for ten minutes or open for two hours."""
+"""End connections that have been idle for ten minutes or open for two hours."""
 
 import asyncio
 import heapq

@@ -9,10 +9,10 @@ _ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 
 
 def new_id() -> str:
-    """A fresh id of 16 characters, the last one `=`."""
+    """Make a fresh id of 16 characters, the last one `=`."""
     return base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
 
 
 def is_id(value: str) -> bool:
-    """Whether `value` could be a connection id; anything else is answered with 400, not 410."""
+    """Tell whether `value` could be a connection id; anything else is answered with 400, not 410."""
     return _ID.fullmatch(value) is not None

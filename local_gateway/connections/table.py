@@ -120,11 +120,11 @@ class ConnectionTable:
         return self._by_id.pop(connection.id, None) is not None
 
     def get(self, connection_id: str) -> Connection | None:
-        """The connection with this id, whether open or about to be."""
+        """Find the connection with this id, whether open or about to be."""
         return self._by_id.get(connection_id)
 
     def find(self, connection_id: str) -> Connection:
-        """The open connection with this id.
+        """Find the open connection with this id.
 
         Raises:
             GoneError: there is none, or its $connect has not returned yet.

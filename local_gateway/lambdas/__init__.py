@@ -1,1 +1,1 @@
-"""Standing in for Lambda: functions, their pools of processes, and what passes between an event and its handler."""
+"""Stand in for Lambda: functions, their pools of processes, and what passes between an event and its handler."""

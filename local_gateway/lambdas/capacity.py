@@ -68,7 +68,7 @@ class Capacity:
             pool.start_more()
 
     def is_wanted_by_another(self, than: Pool) -> bool:
-        """Whether all places are taken, and another pool waits without a process."""
+        """Tell whether all places are taken, and another pool waits without a process."""
         return self._processes >= self._most_processes and any(
             pool.is_starving for pool in self._pools if pool is not than
         )

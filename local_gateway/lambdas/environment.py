@@ -1,4 +1,4 @@
-"""The environment that a Lambda's process gets: the function's own, Lambda's standard variables, nothing else."""
+"""The variables of a Lambda's process: the function's own and Lambda's standard ones."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ _COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 _SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP") if os.name == "nt" else ()
 
 
-class Place(NamedTuple):
+class GatewayAddress(NamedTuple):
     """Where a function finds the gateway."""
 
     connections_url: str
@@ -39,11 +39,11 @@ def lambda_environment(
     *,
     root: Path,
     region: str,
-    place: Place,
+    address: GatewayAddress,
     credentials: RoleCredentials,
     extra: Mapping[str, str],
 ) -> dict[str, str]:
-    """Every variable of one execution environment; `extra` are those that the gateway was told to add."""
+    """Return every variable of one execution environment; `extra` are those that the gateway was told to add."""
     today = datetime.now(UTC).strftime("%Y/%m/%d")
     return {
         **{name: os.environ[name] for name in _SYSTEM if name in os.environ},
@@ -68,22 +68,22 @@ def lambda_environment(
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
         # botocore, Python's ssl with what builds on it, and requests.
-        **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(place.trusted)),
+        **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(address.trusted)),
         **function.environment,
         # sdkref/latest/guide/feature-ss-endpoints.html: AWS's own way to send one service's calls elsewhere. Also where
         # the function has been told of a custom domain: here its connections are behind this address.
-        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": place.connections_url,
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": address.connections_url,
         **extra,
     }
 
 
 def coverage_variables() -> dict[str, str]:
-    """The variables by which coverage.py asks a subprocess to count its lines, if it does."""
+    """Return the variables by which coverage.py asks a subprocess to count its lines, if it does."""
     return {name: os.environ[name] for name in _COVERAGE if name in os.environ}
 
 
 def bytecode_cache() -> Path:
-    """Where the bytecode of the provided packages is kept, for every Python that functions run on."""
+    """Return the folder for the bytecode of the provided packages, for every Python that functions run on."""
     home = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
     try:
         return (Path(home) if home else Path.home() / ".cache") / "apigw-broadcaster" / "bytecode"
@@ -92,7 +92,7 @@ def bytecode_cache() -> Path:
 
 
 def provided_packages() -> dict[str, str]:
-    """Where the packages lie that Lambda's runtime provides, as far as this environment has them."""
+    """Return the folders of the packages that Lambda's runtime provides, as far as this environment has them."""
     folders = {}
     for name in (*_PROVIDED, *(["coverage"] if coverage_variables() else [])):
         spec = importlib.util.find_spec(name)

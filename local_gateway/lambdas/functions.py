@@ -10,7 +10,7 @@ from ..event_log import EventLog
 from ..faults import Faults
 from ..template.api import Function, Route, WebSocketApi
 from .capacity import Capacity
-from .environment import Place, RoleCredentials, lambda_environment, provided_packages
+from .environment import GatewayAddress, RoleCredentials, lambda_environment, provided_packages
 from .interpreter import find_python, own_python
 from .pool import LambdaPool
 from .process import Endpoint, LambdaProcess
@@ -23,7 +23,7 @@ class Functions:
     """Starts and keeps what runs the functions of an API.
 
     Args:
-        place: gives where a function finds the gateway.
+        address: gives where a function finds the gateway.
         role: the credentials that a function gets.
         extra: variables to add to every function's environment.
         workspace: a folder for what has to be unpacked.
@@ -35,7 +35,7 @@ class Functions:
     def __init__(
         self,
         *,
-        place: Callable[[], Place],
+        address: Callable[[], GatewayAddress],
         role: RoleCredentials,
         extra: Mapping[str, str],
         workspace: Path,
@@ -45,7 +45,7 @@ class Functions:
         faults: Faults,
         log: EventLog,
     ) -> None:
-        self._place = place
+        self._address = address
         self._role = role
         self._extra = extra
         self._workspace = workspace
@@ -89,7 +89,7 @@ class Functions:
             self._spawn(self._warm(pool))
 
     def pool_of(self, route: Route) -> LambdaPool:
-        """The pool that runs a route's events."""
+        """Return the pool that runs a route's events."""
         return self._pools[route.function.arn][1]
 
     async def close(self) -> None:
@@ -121,12 +121,12 @@ class Functions:
                     function,
                     root=source.root,
                     region=api.deployment.region,
-                    place=self._place(),
+                    address=self._address(),
                     credentials=self._role,
                     extra=self._extra,
                 ),
                 provided=self._provided,
-                endpoint=Endpoint(api.host, self._place().host, self._place().port),
+                endpoint=Endpoint(api.host, self._address().host, self._address().port),
                 log=self._log.output,
             )
 

@@ -1,4 +1,4 @@
-"""Hands an event to the function behind a route and reads what it returns (Lambda proxy integration)."""
+"""Hand an event to the function behind a route and read what it returns (Lambda proxy integration)."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ class Integrations:
         An event that had to wait so long for a process is not run any more.
         """
         invocation = Invocation(event, request_id, trace_id or new_trace_id())
-        task = asyncio.create_task(self._pool_of(route).invoke(invocation, patience=route.timeout))
+        task = asyncio.create_task(self._pool_of(route).invoke(invocation, queue_timeout=route.timeout))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         done, _ = await asyncio.wait({task}, timeout=route.timeout)
@@ -66,7 +66,7 @@ class Integrations:
 
 
 def read_proxy_result(result: Any) -> Reply:
-    """The reply in a handler's `{"statusCode": …, "headers": …, "body": …}`.
+    """Read the reply in a handler's `{"statusCode": …, "headers": …, "body": …}`.
 
     Raises:
         MalformedResultError: it is not of that form, or the body is larger than a message may be.

@@ -1,4 +1,4 @@
-"""Finds the Python that a template's runtime names."""
+"""Find the Python that a template's runtime names."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ _SHOW_VERSION = "import sys; print('python%d.%d' % sys.version_info[:2])"
 
 
 def own_python() -> str:
-    """The interpreter that runs the gateway, without the virtual environment that it may run in."""
+    """Return the interpreter that runs the gateway, without the virtual environment that it may run in."""
     return getattr(sys, "_base_executable", None) or sys.executable
 
 
 @cache
 def find_python(runtime: str) -> str | None:
-    """Path of an interpreter of exactly the version that `runtime` names ("python3.12"), or `None`.
+    """Find an interpreter of exactly the version that `runtime` names ("python3.12"), or `None`.
 
     Looks at the gateway's own, where pyenv and uv keep theirs, and on PATH. One that does not start is passed over.
     """
@@ -28,7 +28,7 @@ def find_python(runtime: str) -> str | None:
 
 
 def _candidates(runtime: str) -> Iterator[str]:
-    """Where it may be, the quickest to try first: a shim on PATH may take a second to say that it has none."""
+    """List where it may be, the quickest to try first: a shim on PATH may take a second to say that it has none."""
     version = runtime.removeprefix("python")
     executable = "python.exe" if os.name == "nt" else f"bin/{runtime}"
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -59,7 +59,7 @@ def _version(python: str) -> str:
 
 
 def _output(*command: str) -> str:
-    """What a command prints, empty when it fails: a pyenv shim exists for versions that are not active."""
+    """Return what a command prints, nothing when it fails: a pyenv shim exists for versions that are not active."""
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -81,22 +81,22 @@ class LambdaPool:
         """Start one environment ahead of the first event; returns why it cannot be started, or `None`."""
         return await self._begin() if self._capacity.take() else None
 
-    async def invoke(self, invocation: Invocation, *, patience: float) -> Outcome:
+    async def invoke(self, invocation: Invocation, *, queue_timeout: float) -> Outcome:
         """Run one event to its end. Never raises for what the function does.
 
         Args:
-            patience: seconds after which an event is dropped that still waits for an environment.
+            queue_timeout: seconds after which an event is dropped that still waits for an environment.
         """
         if (self._concurrency is not None and self._events >= self._concurrency) or not self._capacity.admit():
             return Outcome(error="Rate exceeded: as many events run as the concurrency allows")
         self._events += 1
         try:
-            return await self._invoke(invocation, patience)
+            return await self._invoke(invocation, queue_timeout)
         finally:
             self._events -= 1
             self._capacity.leave()
 
-    async def _invoke(self, invocation: Invocation, patience: float) -> Outcome:
+    async def _invoke(self, invocation: Invocation, queue_timeout: float) -> Outcome:
         if self._faults.lambda_delay:
             await asyncio.sleep(self._faults.lambda_delay)
         cold_start = None
@@ -104,7 +104,7 @@ class LambdaPool:
         if environment is None:
             began = time.monotonic()
             try:
-                environment = await self._wait(patience)
+                environment = await self._wait(queue_timeout)
             except (LambdaStartError, TimeoutError) as error:
                 return Outcome(error=str(error), seconds=time.monotonic() - began)
             if environment.events == 0:
@@ -119,7 +119,7 @@ class LambdaPool:
         self._give(environment)
         return outcome if cold_start is None else outcome._replace(cold_start=cold_start)
 
-    async def _wait(self, patience: float) -> LambdaProcess:
+    async def _wait(self, queue_timeout: float) -> LambdaProcess:
         """Wait in turn for an environment that gets free or is started.
 
         Raises:
@@ -132,7 +132,7 @@ class LambdaPool:
         self._waiting.append(waiter)
         self.start_more()
         try:
-            await asyncio.wait({waiter}, timeout=patience)
+            await asyncio.wait({waiter}, timeout=queue_timeout)
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._give(waiter.result())
@@ -140,7 +140,7 @@ class LambdaPool:
         finally:
             waiter.cancel()
         if waiter.cancelled():
-            raise TimeoutError(f"no process was free within {patience:g} s")
+            raise TimeoutError(f"no process was free within {queue_timeout:g} s")
         return waiter.result()
 
     def recycle(self, idle_life: float = IDLE_LIFE) -> None:
@@ -165,7 +165,7 @@ class LambdaPool:
         await asyncio.gather(*self._ending, *(environment.kill() for environment in self._all))
 
     def _take(self) -> LambdaProcess | None:
-        """A free environment with the current source, or `None`."""
+        """Take a free environment with the current source; `None` if there is none."""
         self._version = self._current_version()
         while self._idle:
             environment = self._idle.pop()

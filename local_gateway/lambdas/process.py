@@ -179,7 +179,7 @@ class LambdaProcess:
         return answer
 
     def _end(self) -> str:
-        """How the process ended, in Lambda's words."""
+        """Say how the process ended, in Lambda's words."""
         code = self._process.returncode
         if code == 137 or code == -9:
             return "signal: killed (Runtime.OutOfMemory)" if code == 137 else "signal: killed"

@@ -40,7 +40,7 @@ class Source:
         self.version = 1
 
     def look(self) -> int:
-        """The code's version: one more each time that a file was found changed, added or removed."""
+        """Return the code's version: one more each time that a file was found changed, added or removed."""
         began = time.monotonic()
         if began < self._next_look:
             return self.version
@@ -60,7 +60,7 @@ class Source:
         return self.version
 
     def _paths(self) -> list[str]:
-        """What to look at: every file, and every folder, whose time changes when a file is added or removed."""
+        """List what to look at: every file, and every folder, whose time changes when a file is added or removed."""
         folders = {str(path) for path in self._asset.rglob("*") if path.is_dir() and path.name != "__pycache__"}
         return [str(self._asset), *sorted(folders), *(path for path, _, _ in self._files.values())]
 
@@ -74,7 +74,7 @@ class Source:
         return stamps
 
     def _scan(self) -> dict[str, tuple[str, int, int]]:
-        """For each file of the asset: where it is taken from, when that was changed, its size."""
+        """Return for each file of the asset where it is taken from, when that was changed, and its size."""
         found = {}
         for name in _files(self._asset):
             for folder in (*self._sources, self._asset):
@@ -97,7 +97,7 @@ class Source:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """The names of a folder's files, relative to it, without bytecode."""
+    """List the names of a folder's files, relative to it, without bytecode."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(files):

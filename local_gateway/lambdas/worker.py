@@ -125,7 +125,7 @@ def limit_memory(megabytes: int) -> None:
 
 
 def max_memory_used() -> int:
-    """The process's largest resident size so far in MB, 0 where the system does not tell."""
+    """Return the process's largest resident size so far in MB, 0 where the system does not tell."""
     try:
         # Not getrusage, which on Linux goes on counting from what the gateway had when it started this process.
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123 - a slow import
@@ -136,7 +136,7 @@ def max_memory_used() -> int:
 
 
 def resolve_here(name: str, host: str, port: int) -> None:
-    """Lead connections to port 443 of `name`, the API's on AWS, to the gateway, if Python resolves the name."""
+    """Send connections to port 443 of `name`, the API's on AWS, to the gateway, if Python resolves the name."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(asked: Any, service: Any, *options: Any, **named: Any) -> Any:
@@ -185,7 +185,7 @@ def log_like_lambda() -> RequestIdFilter:
 
 
 def load_handler(spec: str) -> Any:
-    """The function that `spec` ("module.function") names; errors carry the type names of Lambda's runtime."""
+    """Import the function that `spec` ("module.function") names; errors carry the type names of Lambda's runtime."""
     module_name, _, function_name = spec.rpartition(".")
     if not module_name:
         raise InitError("Runtime.MalformedHandlerName", f"Bad handler '{spec}': it takes module.function")

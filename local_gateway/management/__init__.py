@@ -1,1 +1,1 @@
-"""Standing in for `@connections`: the signed API through which a backend posts to a connection."""
+"""Stand in for `@connections`: the signed API through which a backend posts to a connection."""

@@ -49,7 +49,7 @@ class RefusedError(Exception):
         self.message = message
 
     def answer(self) -> Answer:
-        """The HTTP answer. A missing message is an empty body: so does AWS answer 410."""
+        """Return the HTTP answer. A missing message is an empty body: so does AWS answer 410."""
         return _answer(
             self.status,
             b"" if self.message is None else json.dumps({"message": self.message}).encode(),
@@ -58,7 +58,7 @@ class RefusedError(Exception):
 
 
 def forbidden() -> RefusedError:
-    """The answer to another stage or path than those that exist."""
+    """Return the answer to another stage or path than those that exist."""
     return RefusedError(403, "ForbiddenException", "Forbidden")
 
 
@@ -102,7 +102,7 @@ class ManagementApi:
         return self.answer(call, connection_id, began).response()
 
     def delay(self, connection_id: str) -> float:
-        """Seconds that a post takes by a fault: to a client that has vanished it takes long, and succeeds."""
+        """Return the seconds that a post takes by a fault: to a vanished client it takes long, and succeeds."""
         connection = self._connections.get(connection_id)
         return self._faults.half_open_delay if connection is not None and connection.is_half_open else 0.0
 

@@ -1,4 +1,4 @@
-"""Checks Signature Version 4 as API Gateway checks it on `@connections`, and refuses in AWS's words.
+"""Check Signature Version 4 as API Gateway checks it on `@connections`, and refuse in AWS's words.
 
 Of the texts, the one for a signature that does not match and its canonical request were captured from AWS; the others
 are the ones that AWS's services in general answer (inferred).
@@ -70,7 +70,7 @@ class Verifier:
         self._keys: dict[tuple[str, str], bytes] = {}  # signing keys by access key and day
 
     def verify(self, method: str, target: str, headers: MultiMapping[str], body: bytes) -> None:
-        """Return if the request is signed by a known key; `target` is path and query as they came over the wire.
+        """Check that the request is signed by a known key; `target` is path and query as they came over the wire.
 
         Raises:
             SignatureError: it is not.
@@ -152,7 +152,7 @@ class Verifier:
 def canonical_request(
     method: str, path: str, query: str, headers: MultiMapping[str], signed_headers: Sequence[str], body: bytes
 ) -> str:
-    """The canonical request of a request as it came over the wire."""
+    """Return the canonical request of a request as it came over the wire."""
     canonical_path = quote(_bytes(path), safe="/-_.~")
     parts = (part.partition("=") for part in query.split("&") if part)
     canonical_query = "&".join(sorted(f"{name}={value}" for name, _, value in parts))
@@ -163,7 +163,7 @@ def canonical_request(
 
 
 def _bytes(text: str) -> bytes:
-    """What came over the wire; bytes that are no UTF-8 stand in headers and paths as lone surrogates."""
+    """Return the bytes as they came; those that are no UTF-8 stand in headers and paths as lone surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -177,7 +177,7 @@ def _shown(seconds: float) -> str:
 
 @lru_cache(maxsize=256)
 def _seconds(stamp: str) -> float:
-    """Seconds since the epoch of a time stamp such as 20261122T093000Z."""
+    """Return the seconds since the epoch of a time stamp such as 20261122T093000Z."""
     match = _STAMP.fullmatch(stamp)
     try:
         if match is not None:
@@ -189,7 +189,7 @@ def _seconds(stamp: str) -> float:
 
 
 def _read_authorization(value: str) -> tuple[_Scope, str]:
-    """What the header claims, and the signature, which alone differs between the requests of one caller."""
+    """Read what the header claims, and the signature, which alone differs between the requests of one caller."""
     match = _SIGNATURE.search(value)
     if match is None or not match[1]:
         return _read_claim(value, False), ""

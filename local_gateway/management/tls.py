@@ -7,7 +7,7 @@ from typing import cast
 FIRST_BYTE = b"\x16"  # of a TLS handshake (RFC 8446, 5.1), and of no HTTP request
 
 
-class Early(asyncio.Protocol):
+class EarlyData(asyncio.Protocol):
     """Keeps what a client says right behind its handshake, until somebody listens."""
 
     def __init__(self) -> None:
@@ -23,13 +23,13 @@ class Early(asyncio.Protocol):
 
 async def begin_tls(
     transport: asyncio.Transport, data: bytes, context: ssl.SSLContext
-) -> tuple[asyncio.Transport, Early]:
+) -> tuple[asyncio.Transport, EarlyData]:
     """Answer a handshake that begins with `data`; returns the transport inside and what has come through it.
 
     Raises:
         OSError: the handshake failed; the connection has been closed.
     """
-    loop, early = asyncio.get_running_loop(), Early()
+    loop, early = asyncio.get_running_loop(), EarlyData()
     starting = loop.create_task(loop.start_tls(transport, early, context, server_side=True))
     # asyncio has no word for "these bytes came before". Its TLS protocol is set in the task's first step and connected
     # in the turn of the loop after that; it reads nothing before the turn after that one.

@@ -72,7 +72,7 @@ class WebSocketApi:
 def read_api(
     assembly: Path, *, api: str | None = None, stage: str | None = None, region: str | None = None
 ) -> WebSocketApi:
-    """The WebSocket API of a cloud assembly or of a single template file.
+    """Read the WebSocket API of a cloud assembly or of a single template file.
 
     `api` (a logical id or a name) chooses among several, `stage` among the stages of one.
 
@@ -255,7 +255,7 @@ class _Reader:
 
 
 def _environment_text(value: Any) -> str:
-    """A variable's value as Lambda gets it; CloudFormation writes a template's `true` as `true`."""
+    """Return a variable's value as Lambda gets it; CloudFormation writes a template's `true` as `true`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -23,7 +23,7 @@ class StackTemplate(NamedTuple):
     assets: Mapping[str, Path]  # the asset's hash, which is its key in the bucket, and its file or folder
 
     def asset(self, code: Mapping[str, Any], metadata: Mapping[str, Any]) -> Path | None:
-        """The file or folder that holds a function's code, `None` when the template names none.
+        """Find the file or folder that holds a function's code, `None` when the template names none.
 
         The CDK CLI writes the folder's name into the resource's metadata; a synthesis without it still lists every
         asset with its key in `*.assets.json`.
@@ -34,7 +34,7 @@ class StackTemplate(NamedTuple):
 
 
 def read_stacks(assembly: Path, *, region: str | None = None) -> list[StackTemplate]:
-    """Every stack of a cloud assembly, nested assemblies included, or the one in a single template file.
+    """Read every stack of a cloud assembly, nested assemblies included, or the one in a single template file.
 
     Raises:
         AssemblyError: there is nothing there, or it is not JSON.
@@ -69,7 +69,7 @@ def read_stacks(assembly: Path, *, region: str | None = None) -> list[StackTempl
 
 
 def _known(value: str) -> str | None:
-    """A region or an account, `None` for CDK's `unknown-region` and `unknown-account`."""
+    """Return a region or an account, `None` for CDK's `unknown-region` and `unknown-account`."""
     return None if not value or value.startswith("unknown-") else value
 
 

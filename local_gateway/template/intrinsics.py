@@ -113,7 +113,7 @@ class Resolver:
         return value
 
     def physical_id(self, logical_id: str) -> str:
-        """What `Ref` to a resource gives: its name or id."""
+        """Return what `Ref` to a resource gives: its name or id."""
         resource = self.resources[logical_id]
         resource_type, properties = resource.get("Type", ""), resource.get("Properties") or {}
         if resource_type == API:
@@ -129,7 +129,7 @@ class Resolver:
         return str(self.resolve(name)) if name is not None else f"{self.deployment.stack}-{logical_id}"
 
     def arn(self, logical_id: str) -> str:
-        """The ARN of a resource, in the form of its type where the type is known."""
+        """Return the ARN of a resource, in the form of its type where the type is known."""
         resource_type = self.resources[logical_id].get("Type", "")
         at = self.deployment
         name = self.physical_id(logical_id)
@@ -142,7 +142,7 @@ class Resolver:
         return f"arn:{at.partition}:{service}:{region}:{account}:{form.format(name)}"
 
     def _referred(self, value: Any) -> str:
-        """The logical id inside a `Ref` or the `GetAtt` of an ARN."""
+        """Return the logical id inside a `Ref` or the `GetAtt` of an ARN."""
         return str(value["Ref"]) if "Ref" in value else str(value["Fn::GetAtt"][0])
 
     def _ref(self, name: str) -> Any:

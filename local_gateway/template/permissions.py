@@ -16,7 +16,7 @@ _PRINCIPALS = {"apigateway.amazonaws.com", "*"}
 def missing_permissions(
     resolver: Resolver, *, api_id: str, stage: str, routes: Mapping[str, tuple[str, str]]
 ) -> list[str]:
-    """A sentence for each route (key: function's name and ARN) that no `AWS::Lambda::Permission` covers."""
+    """Write a sentence for each route (key: function's name and ARN) that no `AWS::Lambda::Permission` covers."""
     permissions = [
         properties
         for properties in map(resolver.resolve, resolver.of_type("AWS::Lambda::Permission").values())
@@ -40,5 +40,5 @@ def missing_permissions(
 
 
 def _names(value: str, name: str, arn: str) -> bool:
-    """Whether a permission's `FunctionName` means the function: its name or ARN, with or without a version."""
+    """Tell whether a permission's `FunctionName` means the function: its name or ARN, with or without a version."""
     return value in (name, arn) or value.startswith((f"{name}:", f"{arn}:"))

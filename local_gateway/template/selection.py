@@ -47,7 +47,7 @@ class SelectionExpression:
         self._parts.append(expression[end:])
 
     def evaluate(self, body: str) -> str | None:
-        """The route key that `body` names, or `None` when the body is no JSON and the expression needs it."""
+        """Return the route key that `body` names, or `None` when the body is no JSON and the expression needs it."""
         if all(isinstance(part, str) for part in self._parts):
             return "".join(str(part) for part in self._parts)
         try:
@@ -57,7 +57,7 @@ class SelectionExpression:
         return "".join(part if isinstance(part, str) else _text(_look_up(document, part)) for part in self._parts)
 
     def select(self, body: str, routes: Collection[str]) -> str | None:
-        """The key of the route for a message: the named one, else `$default` if it exists, else `None`."""
+        """Choose the key of the route for a message: the named one, else `$default` if it exists, else `None`."""
         key = self.evaluate(body)
         if key is not None and key in routes and key not in LIFECYCLE_ROUTES:
             return key
@@ -65,7 +65,7 @@ class SelectionExpression:
 
 
 def _look_up(document: object, path: list[str | int]) -> object:
-    """The value at `path`, or `None` when there is none."""
+    """Return the value at `path`, or `None` when there is none."""
     for step in path:
         if isinstance(step, str) and isinstance(document, dict):
             document = document.get(step)
@@ -77,7 +77,7 @@ def _look_up(document: object, path: list[str | int]) -> object:
 
 
 def _text(value: object) -> str:
-    """A value as the service prints it into a route key: a missing one is empty, a list is `[item1, item2]`."""
+    """Write a value as the service prints it into a route key: a missing one is empty, a list is `[item1, item2]`."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -41,7 +41,7 @@ class Message(str):
     __slots__ = ()
 
     def json(self) -> Any:
-        """The message read as JSON.
+        """Read the message as JSON.
 
         Raises:
             ValueError: it is none.
@@ -77,7 +77,7 @@ class Client:
             self._run(self._socket.send_str(message if isinstance(message, str) else json.dumps(message)))
 
     def receive(self, timeout: float = DEFAULT_WAIT) -> Message:
-        """The next message, in the order of arrival; waits for it up to `timeout` seconds.
+        """Return the next message, in the order of arrival; waits for it up to `timeout` seconds.
 
         Raises:
             TimeoutError: none came.

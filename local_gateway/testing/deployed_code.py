@@ -15,7 +15,7 @@ _CLONE = Path(__file__).parents[2]
 
 @cache
 def deployed_code() -> Path:
-    """The folder with that code, which goes with the process.
+    """Return a folder with that code, which is removed at the end of the process.
 
     Raises:
         AssemblyError: it is not where an installation or a clone has it.

@@ -30,7 +30,7 @@ def api_of_handler(
     memory: int = 256,
     root: Path,
 ) -> WebSocketApi:
-    """An API whose routes all lead to one function; each but `$connect` and `$disconnect` has a route response.
+    """Make an API whose routes all lead to one function; each but `$connect` and `$disconnect` has a route response.
 
     Args:
         handler: `folder/module.function`, where the folder is what a deployment would upload; or a function, which is
@@ -74,7 +74,7 @@ def api_of_handler(
 
 
 def _text_of(handler: Callable[[Any, Any], Any]) -> str:
-    """The source of one function, which has to be whole by itself."""
+    """Return the source of one function, which has to be whole by itself."""
     name = handler.__name__
     if not inspect.isfunction(handler) or not name.isidentifier():
         raise AssemblyError(f"handler {name} is no function that was written with def; give one, or its source")
@@ -92,7 +92,7 @@ def _text_of(handler: Callable[[Any, Any], Any]) -> str:
 
 
 def _found(handler: str, root: Path) -> tuple[Path, str]:
-    """The folder and the name in it, for Lambda, of `folder/module.function`."""
+    """Find the folder and the name in it, for Lambda, of `folder/module.function`."""
     folder, _, name = handler.rpartition("/")
     module, _, function = name.rpartition(".")
     if function == "py":

@@ -1,4 +1,4 @@
-"""Where connections come in: posts of a sender are answered here at once, everything else is aiohttp's.
+"""The HTTP server: it answers a sender's posts at once, and leaves everything else to aiohttp.
 
 A sender posts small requests, one after the other, over connections that it keeps. aiohttp, which can do anything, runs
 two tasks for each and makes a request and a response object; that is two thirds of what a post would take. Whatever is
@@ -35,8 +35,8 @@ _READ_SIZE = 64 * 1024  # bytes
 _NOT_PLAIN = ("Transfer-Encoding", "Expect", "Upgrade", "Connection")
 
 
-class Entrance(web.Server):
-    """An aiohttp server in front of which posts are answered.
+class PostServer(web.Server):
+    """An aiohttp server that answers posts itself.
 
     Args:
         answer: answers a post at once, or returns None if aiohttp is to handle it.
@@ -53,13 +53,13 @@ class Entrance(web.Server):
     ) -> None:
         super().__init__(handler, access_log=None, auto_decompress=False, logger=_logger(warn))
         self.answer = answer
-        self.doors: set[_Door] = set()
+        self.protocols: set[_PostProtocol] = set()
         self._warn = warn
         self._tls = tls
         self._securing: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> asyncio.Protocol:  # type: ignore[override]
-        return _Door(self)
+        return _PostProtocol(self)
 
     def make_handler(self) -> asyncio.Protocol:
         """Make what handles HTTP in all its forms on one connection."""
@@ -82,17 +82,17 @@ class Entrance(web.Server):
                 " AWS_CA_BUNDLE of the function's environment"
             )
             return
-        door = self()
-        secured.set_protocol(door)
-        door.connection_made(secured)
+        protocol = self()
+        secured.set_protocol(protocol)
+        protocol.connection_made(secured)
         if early.data:
-            door.data_received(early.data)
+            protocol.data_received(early.data)
         if early.is_lost:
-            door.connection_lost(None)
+            protocol.connection_lost(None)
 
     def pre_shutdown(self) -> None:
-        for door in list(self.doors):
-            door.close()
+        for protocol in list(self.protocols):
+            protocol.close()
         super().pre_shutdown()
 
 
@@ -111,11 +111,11 @@ def _logger(warn: Callable[[str], None]) -> logging.Logger:
     return logger
 
 
-class _Door(asyncio.Protocol):
+class _PostProtocol(asyncio.Protocol):
     """One connection, from its beginning to the first thing that it says that is not a plain post."""
 
-    def __init__(self, entrance: Entrance) -> None:
-        self._entrance = entrance
+    def __init__(self, server: PostServer) -> None:
+        self._server = server
         self._has_been_read = False
         self._transport: asyncio.Transport
 
@@ -124,18 +124,18 @@ class _Door(asyncio.Protocol):
         # asyncio makes a buffer of this size, 256 KB otherwise, for each read: a fifth of what a post took.
         with contextlib.suppress(AttributeError):  # other loops have none
             self._transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
-        self._entrance.doors.add(self)
+        self._server.protocols.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._entrance.doors.discard(self)
+        self._server.protocols.discard(self)
 
     def data_received(self, data: bytes) -> None:
         if not self._has_been_read and data.startswith(FIRST_BYTE):
-            self._entrance.secure(self._transport, data)
+            self._server.secure(self._transport, data)
             return
         self._has_been_read = True
         call = _read(data)
-        answer = self._entrance.answer(call) if call is not None else None
+        answer = self._server.answer(call) if call is not None else None
         if answer is None:
             self._hand_over(data)
         else:
@@ -145,8 +145,8 @@ class _Door(asyncio.Protocol):
         self._transport.close()
 
     def _hand_over(self, data: bytes) -> None:
-        self._entrance.doors.discard(self)
-        handler = self._entrance.make_handler()
+        self._server.protocols.discard(self)
+        handler = self._server.make_handler()
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         handler.data_received(data)
