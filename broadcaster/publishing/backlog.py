@@ -21,19 +21,24 @@ class _Channel:
 
     Attributes:
         gaps: how many of the events were superseded.
+        held_until: when to try again, because those who listen are behind.
         size: bytes of the events.
         open_at: when the next message may go.
         latest: the events that a newer one would supersede.
     """
 
-    __slots__ = ("events", "gaps", "latest", "open_at", "size")
+    __slots__ = ("events", "gaps", "held_until", "latest", "open_at", "size")
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque()
         self.gaps = 0
         self.size = 0
-        self.open_at = -inf
+        self.held_until = self.open_at = -inf
         self.latest: dict[str, Event] = {}
+
+    def due_at(self) -> float:
+        """Return when a message may go: after the window, or at once if it is full, because that costs no more."""
+        return self.held_until if self.size >= BILLED_BYTES else max(self.held_until, self.open_at)
 
 
 class Backlog:
@@ -83,28 +88,30 @@ class Backlog:
         while self.count > self._most_events or self.size > self._most_bytes:
             fullest = max(self._waiting, key=lambda each: self._waiting[each].size)
             self._drop_oldest(fullest, OVERFLOW)
-        return max(queue.open_at, now)
+        return max(queue.due_at(), now)
 
     def due(self, now: float) -> list[str]:
         """Return the channels of which a message may go now."""
-        return [channel for channel, queue in self._waiting.items() if queue.open_at <= now]
+        return [channel for channel, queue in self._waiting.items() if queue.due_at() <= now]
 
     def closed(self, now: float) -> dict[str, float]:
         """Return the channels whose window is running, each with its end."""
-        return {channel: queue.open_at for channel, queue in self._all.items() if queue.open_at > now}
+        ends = ((channel, max(queue.held_until, queue.open_at)) for channel, queue in self._all.items())
+        return {channel: end for channel, end in ends if end > now}
 
     def next_due(self) -> float:
         """Return when the next channel is due; infinity if nothing waits."""
-        return min((queue.open_at for queue in self._waiting.values()), default=inf)
+        return min((queue.due_at() for queue in self._waiting.values()), default=inf)
 
     def take(self, channel: str, now: float) -> list[Event]:
         """Take the oldest events of a channel that fit into one billed message; a larger one comes alone.
 
-        If that is all, the next message of the channel is due after the window. Without a window each comes alone.
+        If that is all, the next message of the channel is due after the window. While that is running only full ones
+        come. Without a window each comes alone.
         """
         queue = self._waiting.get(channel)
         taken: list[Event] = []
-        if queue is None:
+        if queue is None or (queue.open_at > now and queue.size < BILLED_BYTES):
             return taken
         window = self._window(channel)
         size = _ENVELOPE + len(channel)
@@ -126,28 +133,15 @@ class Backlog:
         while taken := self.take(channel, now):
             yield from taken
 
-    def put_back(self, channel: str, events: list[Event], when: float) -> None:
-        """Let events that were taken be the first of their channel again, not before `when`.
-
-        One that a newer one has superseded meanwhile does not come back.
-        """
-        queue = self._all.setdefault(channel, _Channel())
-        for event in reversed(events):
-            if event.latest is not None and event.latest in queue.latest:
-                self._ledger.end_superseded(event)
-                continue
-            queue.events.appendleft(event)
-            self._count(queue, 1, len(event.body))
-            if event.latest is not None:
-                queue.latest[event.latest] = event
-        queue.open_at = when
-        if queue.events:
-            self._waiting[channel] = queue
+    def hold(self, channel: str, until: float) -> None:
+        """Let what waits on a channel not be due before then, because those who listen are behind."""
+        if (queue := self._waiting.get(channel)) is not None:
+            queue.held_until = until
 
     def hurry(self) -> None:
         """Let everything that waits be due at once."""
         for queue in self._waiting.values():
-            queue.open_at = -inf
+            queue.held_until = queue.open_at = -inf
 
     def expire(self, now: float) -> None:
         """Drop what has waited for too long."""

@@ -11,7 +11,7 @@ from ..history.recovery import numbered
 from ..messages import envelope, id_of
 from ..results import Failure
 from ..sending.background.carriers import Carrier, Job
-from .lanes import Batch, Flight, Lanes
+from .lanes import PATIENCE, Batch, Flight, Lanes
 from .ledger import CLOSED, EXPIRED, Event
 from .mailbox import Mailbox
 from .outage import Outage
@@ -69,6 +69,7 @@ class Courier:
         self._landed: deque[tuple[Flight, Job]] = deque()
         self._jobs: set[Job] = set()
         self._unwatched: dict[str, float] = {}
+        self._held: dict[str, list[str]] = {}  # channels with listeners that are behind, and all who listen
         self._stuck: dict[str, _Numbered] = {}
         ledger = mailbox.ledger
         self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
@@ -87,6 +88,9 @@ class Courier:
                 due = backlog.due(now) if is_open else []
                 wake_at = backlog.next_expiry()
             self._expire_stuck(now)
+            if is_open:
+                for channel in [each for each in self._held if each not in due]:
+                    self._feed(channel, self._held.pop(channel))
             due += [channel for channel in self._stuck if is_open and channel not in due]
             for channel in due:
                 if self._registry_outage.until <= now:  # or each would wait for the registry
@@ -131,6 +135,7 @@ class Courier:
 
     def _send(self, channel: str) -> None:
         now = self._clock()
+        self._held.pop(channel, None)
         if self._history is not None and self._history.has(channel):
             self._send_with_history(channel, self._history, now)
             return
@@ -147,16 +152,24 @@ class Courier:
             self._remember_unwatched(channel, now)
             self._discard(channel, now)
             return
+        self._feed(channel, connection_ids)
+
+    def _feed(self, channel: str, connection_ids: list[str]) -> None:
+        """Send what waits on a channel; what those who listen could not take without loss stays there meanwhile."""
+        now = self._clock()
         shares = self._window(channel) > 0
-        while True:
+        while self._lanes.have_room(connection_ids, now):
             with self._mailbox.open() as backlog:
                 events = backlog.take(channel, now)
             if not events:
                 return
             body = envelope(channel, [event.body for event in events])
-            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids)
+            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids, now)
             if flight is not None:
                 self._begin(flight)
+        self._held[channel] = connection_ids
+        with self._mailbox.open() as backlog:
+            backlog.hold(channel, now + PATIENCE)
 
     def _send_with_history(self, channel: str, history: "History", now: float) -> None:
         """Number and store each message, then read who listens, then post it.
@@ -189,7 +202,7 @@ class Courier:
                     self._mailbox.ledger.end_unwatched(message.events)
                 continue
             body = message.body if message.position is None else numbered(message.body, message.position)
-            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids)
+            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids, now)
             if flight is not None:
                 self._begin(flight)
 

@@ -17,6 +17,9 @@ from .ledger import EXPIRED, OVERFLOW, REFUSED, Event
 # What waits for one connection; beyond that its oldest is dropped.
 MOST_BYTES = 262_144
 
+# For so long others wait for a connection for which much is waiting; if it has not answered then, they go on.
+PATIENCE = 0.25  # seconds
+
 _FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
 _LONGEST_PAUSE = 10.0
 
@@ -51,25 +54,27 @@ class Batch:
 
 
 class Flight:
-    """One message that is under way to some connections."""
+    """One message that is under way to some connections, since `began`."""
 
-    __slots__ = ("batches", "body", "connection_ids")
+    __slots__ = ("batches", "began", "body", "connection_ids")
 
-    def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> None:
+    def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str], began: float) -> None:
+        self.began = began
         self.batches = batches
         self.body = body
         self.connection_ids = connection_ids
 
 
 class _Lane:
-    """What waits for one connection."""
+    """What waits for one connection; if that is slow, nobody waits for it until its lane is empty."""
 
-    __slots__ = ("batches", "failures", "size")
+    __slots__ = ("batches", "failures", "is_slow", "size")
 
     def __init__(self) -> None:
         self.batches: deque[Batch] = deque()
         self.size = 0
         self.failures = 0
+        self.is_slow = False
 
 
 class Lanes:
@@ -98,7 +103,20 @@ class Lanes:
         """Tell whether something waits for this connection. Callable from any thread."""
         return connection_id in self._lanes
 
-    def offer(self, batch: Batch, connection_ids: Iterable[str]) -> Flight | None:
+    def have_room(self, connection_ids: Iterable[str], now: float) -> bool:
+        """Tell whether one more message for these would make nobody lose what waits, but for some that are slow."""
+        if not self._lanes:
+            return True
+        has_room = False
+        for connection_id in connection_ids:
+            lane = self._lanes.get(connection_id)
+            if lane is None or lane.size <= MOST_BYTES - BILLED_BYTES:
+                has_room = True
+            elif not self._is_slow(lane, connection_id, now):
+                return False
+        return has_room
+
+    def offer(self, batch: Batch, connection_ids: Iterable[str], now: float) -> Flight | None:
         """Let these connections get a batch; return the flight to those who can get it now."""
         now_to: list[str] = []
         waiting: list[str] = []
@@ -114,7 +132,7 @@ class Lanes:
             lane.size += len(batch.body)
             while lane.size > MOST_BYTES and len(lane.batches) > 1:
                 self._drop_oldest(lane, OVERFLOW)
-        return self._take_off((batch,), batch.body, now_to) if now_to else None
+        return self._take_off((batch,), batch.body, now_to, now) if now_to else None
 
     def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
         """Record what became of a flight for one connection: it was sent, or how it failed."""
@@ -175,7 +193,8 @@ class Lanes:
                 del self._lanes[connection_id]
             together.setdefault(tuple(map(id, batches)), (batches, []))[1].append(connection_id)
         return [
-            self._take_off(batches, _join(batches), connection_ids) for batches, connection_ids in together.values()
+            self._take_off(batches, _join(batches), connection_ids, now)
+            for batches, connection_ids in together.values()
         ]
 
     def next_departure(self) -> float:
@@ -204,8 +223,8 @@ class Lanes:
         lane.size += sum(len(batch.body) for batch in flight.batches)
         return lane
 
-    def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> Flight:
-        flight = Flight(batches, body, connection_ids)
+    def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str], now: float) -> Flight:
+        flight = Flight(batches, body, connection_ids, now)
         self._under_way.update(dict.fromkeys(connection_ids, flight))
         return flight
 
@@ -241,6 +260,12 @@ class Lanes:
         lane.size -= len(batch.body)
         batch.missed = batch.missed or reason
         self._leave(batch)
+
+    def _is_slow(self, lane: _Lane, connection_id: str, now: float) -> bool:
+        flight = self._under_way.get(connection_id)
+        if lane.failures or (flight is not None and flight.began <= now - PATIENCE):
+            lane.is_slow = True
+        return lane.is_slow
 
     def _leave(self, batch: Batch) -> None:
         batch.left -= 1

@@ -121,16 +121,20 @@ class Mailbox:
     def _sort(self) -> None:
         while self._inbox and self._lock.acquire(False):
             try:
-                self._sort_in()
+                is_due = self._sort_in()
             finally:
                 self._lock.release()
+            if is_due and self._needs_no_bell is not _AWAKE:
+                self.ring()
 
-    def _sort_in(self) -> None:
-        if self._inbox:
-            now = self._clock()
-            while self._inbox:
-                channel, body, latest = self._inbox.popleft()
-                if body is None:
-                    self.ledger.refuse(channel)  # which is a reason here
-                else:
-                    self._backlog.add(channel, body, latest, now)
+    def _sort_in(self) -> bool:
+        """Sort everything into the backlog; return whether a channel is due because of that."""
+        now = self._clock()
+        is_due = False
+        while self._inbox:
+            channel, body, latest = self._inbox.popleft()
+            if body is None:
+                self.ledger.refuse(channel)  # which is a reason here
+            elif self._backlog.add(channel, body, latest, now) <= now:
+                is_due = True
+        return is_due

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from broadcaster.messages import envelope
-from broadcaster.publishing.lanes import MOST_BYTES, Batch, Lanes
+from broadcaster.publishing.backlog import BILLED_BYTES
+from broadcaster.publishing.lanes import MOST_BYTES, PATIENCE, Batch, Lanes
 from broadcaster.publishing.ledger import Event
 from broadcaster.results import Failure
 
@@ -47,7 +48,7 @@ class LanesMachine(RuleBasedStateMachine):
             made.append(Event(b'"data":%d,"x":"%b"' % (self.number, b"x" * size), self.now, 0, None))
         batch = Batch(channel, made, envelope(channel, [event.body for event in made]), shares=shares)
         self.offered.append((batch, sorted(viewers)))
-        flight = self.lanes.offer(batch, sorted(viewers))
+        flight = self.lanes.offer(batch, sorted(viewers), self.now)
         self.take_off([flight] if flight else [])
 
     @rule(data=st.data(), outcome=st.sampled_from(["sent", "sent", "sent", *FAILURES]))
@@ -95,6 +96,18 @@ class LanesMachine(RuleBasedStateMachine):
             assert lane.size == sum(len(batch.body) for batch in lane.batches)
             assert len(lane.batches) <= 1 or lane.size <= MOST_BYTES + 131_072
 
+    @rule()
+    def look_for_room(self):
+        """Some have no room where others are waited for; for those that have not answered for long nobody waits."""
+        full = {viewer for viewer, lane in self.lanes._lanes.items() if lane.size > MOST_BYTES - BILLED_BYTES}
+        has_room = self.lanes.have_room(VIEWERS, self.now)
+        assert has_room or full
+        assert not has_room or full < set(VIEWERS)
+        self.now += PATIENCE + 0.001
+        silent = full & set(self.lanes._under_way)
+        if full == silent and full < set(VIEWERS):
+            assert self.lanes.have_room(VIEWERS, self.now)
+
     @invariant()
     def nothing_ends_twice(self):
         assert len(self.ended) == len(set(map(id, self.ended)))
@@ -125,9 +138,9 @@ def test_those_who_wait_for_the_same_get_it_in_one_flight():
     def batch(number):
         return Batch("logs", [Event(b'"data":%d' % number, 0.0, 0, None)], b"x" * 50, shares=True)
 
-    first = lanes.offer(batch(1), VIEWERS)
-    assert lanes.offer(batch(2), VIEWERS) is None
-    assert lanes.offer(batch(3), VIEWERS) is None
+    first = lanes.offer(batch(1), VIEWERS, 0.0)
+    assert lanes.offer(batch(2), VIEWERS, 0.0) is None
+    assert lanes.offer(batch(3), VIEWERS, 0.0) is None
     for viewer in VIEWERS:
         lanes.settle(first, viewer, None, 0.0)
     [flight] = lanes.depart(0.0)
