@@ -67,7 +67,7 @@ class WebSocketStack(Stack):
             registration = GatewayRegistration(
                 self, "Registration", settings=settings, function=handler.function, role=handler.role
             )
-            backend_access.policy.add_statements(*registration.access())
+            backend_access.policy.add_statements(*registration.backend_access())
         monitoring = None
         if settings.monitoring:
             table = registration.table.table if registration else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from ..cheap_typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
-from .json_service import CONCURRENCY
+from .json_service import CONCURRENCY, UNMET_CONDITION
 from .retries import AwsError, Patience, Pauses, is_retryable
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Boto3Service:
                 return getattr(self._client(), xform_name(ask.operation))(**ask.members)  # type: ignore[no-any-return]
             except Exception as error:
                 refusal = _refusal(error)
+                if isinstance(refusal, AwsError) and refusal.code == UNMET_CONDITION:
+                    return dict(error.response)  # type: ignore[attr-defined]
                 if not isinstance(refusal, AwsError) or not refusal.is_retryable or not self._wait(pauses):
                     raise refusal from error
 

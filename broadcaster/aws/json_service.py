@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 16  # requests under way at a time
 
+# That a condition was not met is an answer: a job that asks for the item in the way, with
+# ReturnValuesOnConditionCheckFailure, is sent it as "Item".
+UNMET_CONDITION = "ConditionalCheckFailedException"
+
 # By service: the version of its protocol, and what the names of its operations are prefixed with in requests.
 _PROTOCOLS = {"dynamodb": ("1.0", "DynamoDB_20120810"), "secretsmanager": ("1.1", "secretsmanager")}
 
@@ -188,6 +192,8 @@ class JsonService:
             return members
         # Only the name in the text: the message may quote what it is about.
         code = str(members.get("__type", "")).rpartition("#")[2][:80]
+        if code == UNMET_CONDITION:
+            return members
         hint = f"; the credentials need {self._name}:{operation}" if code == "AccessDeniedException" else ""
         raise AwsError(
             f"{self._name} refused {operation}: {status} {code}".rstrip() + hint,

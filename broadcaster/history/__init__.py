@@ -4,6 +4,7 @@
 |---|---|---|
 | `MemoryHistory` | the memory registry | `memory` |
 | `RedisHistory` | the Redis registry | `redis` |
+| `DynamoDBHistory` | the DynamoDB registry | `dynamodb` |
 
 A message gets its number from the store in the step that stores it. Numbers count 1, 2, 3 … within an epoch, without a
 hole. A store that has forgotten where it was in an epoch, or may have, begins a new one, in which nobody can have a
@@ -15,13 +16,10 @@ last.
 """
 
 from ..cheap_typing import Protocol
+from .lifetimes import FORGOTTEN_AFTER
 from .positions import Position, Rewind, Slice
 
 __all__ = ["FORGOTTEN_AFTER", "HistoryStore", "Position", "Rewind", "Slice"]
-
-# How much longer than its messages a channel's epoch and number are kept, so that a channel on which nothing has been
-# sent for longer than the lifetime still tells a client that it has missed nothing.
-FORGOTTEN_AFTER = 86_400  # seconds
 
 
 class HistoryStore(Protocol):

@@ -109,6 +109,10 @@ def make_store(registry: Registry, lifetime: float) -> HistoryStore:
         from .redis import RedisHistory
 
         return RedisHistory(registry, lifetime=lifetime)  # type: ignore[arg-type]
+    if type(registry).__module__.endswith("registries.dynamodb"):
+        from .dynamodb import DynamoDBHistory
+
+        return DynamoDBHistory(registry, lifetime=lifetime)  # type: ignore[arg-type]
     raise ConfigurationError(
-        f"there is no history beside a {type(registry).__name__}; it needs registry='memory://' or 'redis://…'"
+        f"there is no history beside a {type(registry).__name__}; it needs registry='memory://', 'redis://…' or 'dynamodb://…'"
     )

@@ -130,6 +130,21 @@ class DynamoDBRegistry:
     def __repr__(self) -> str:
         return self._name
 
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self._table
+
+    @property
+    def start(self) -> str:
+        """What the partition keys of this deployment begin with."""
+        return self._start
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since the epoch."""
+        return self._clock
+
     def take_defaults(self, *, scope: str, max_channels: int) -> None:
         """Adopt the scope and the bound on channels where none was given.
 
@@ -163,7 +178,7 @@ class DynamoDBRegistry:
         what = f"register connection {connection_id!r}"
         if channels is not None and names:
             most = MAX_CHANNELS if self._max_channels is None else self._max_channels
-            [known] = self._run(what, [channels_of(self._table, connection_id, start=self._start)])
+            [known] = self.run(what, [channels_of(self._table, connection_id, start=self._start)])
             count = len({*known, *names} - {EVERYTHING})
             if count > most:
                 raise too_many_channels(connection_id, count, most)
@@ -182,7 +197,7 @@ class DynamoDBRegistry:
         starts = [self._start, ""] if self._start and self._old_rows.may_exist(self._clock()) else [self._start]
         which = [(start, connection_id) for connection_id in ids for start in starts]
         jobs = [channels_of(self._table, connection_id, start=start) for start, connection_id in which]
-        found = self._run(what, jobs)
+        found = self.run(what, jobs)
         for writes in removals((*each, names) for each, names in zip(which, found, strict=True)):
             self._write(what, writes)
 
@@ -219,7 +234,7 @@ class DynamoDBRegistry:
 
         Exact, and therefore not for every second: reads every row by connection, 1 RRU for about 80 registrations.
         """
-        return sum(self._run("count the connections", map(self._number_in, range(SHARDS))))
+        return sum(self.run("count the connections", map(self._number_in, range(SHARDS))))
 
     def entries(self) -> list[Entry]:
         """Return every connection that has not expired with its channels, those first that registered longest ago.
@@ -231,7 +246,7 @@ class DynamoDBRegistry:
             dynamodb_rows.shard_query(shard, now=self._clock(), start=self._start, what="sk, expires")
             for shard in range(SHARDS)
         ]
-        self._run("list the connections", [read(self._table, query, rows.extend) for query in queries])
+        self.run("list the connections", [read(self._table, query, rows.extend) for query in queries])
         return merge(
             (dynamodb_rows.connection_of(row), dynamodb_rows.channel_of(row), float(row["expires"]["N"]))
             for row in rows
@@ -243,7 +258,7 @@ class DynamoDBRegistry:
         Raises:
             RegistryError: DynamoDB refused or could not be reached; the cause is an `AwsError` with the code.
         """
-        [answer] = self._run("look at the table", [once(operation, {"TableName": self._table})])
+        [answer] = self.run("look at the table", [once(operation, {"TableName": self._table})])
         return answer
 
     def close(self) -> None:
@@ -260,7 +275,7 @@ class DynamoDBRegistry:
             [answer] = self._ask_for_pages([query])
 
     def _ask_for_pages(self, queries: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
-        return self._run("list the connections", [once("Query", query) for query in queries])
+        return self.run("list the connections", [once("Query", query) for query in queries])
 
     def _number_in(self, shard: int) -> "Job[int]":
         number, last = 0, ""
@@ -275,10 +290,20 @@ class DynamoDBRegistry:
         return number
 
     def _write(self, what: str, writes: list[Write]) -> None:
-        self._run(what, [write(self._table, batch) for batch in batches(writes)])
+        self.run(what, [write(self._table, batch) for batch in batches(writes)])
 
-    def _run(self, what: str, jobs: "Iterable[Job[Got]]") -> "list[Got]":
-        """Return the results in order. If one raises, the others end first, and then that is raised."""
+    def run(self, what: str, jobs: "Iterable[Job[Got]]") -> "list[Got]":
+        """Return the results of requests to this table in order; for the history, too.
+
+        If one raises, the others end first, and then that is raised.
+
+        Args:
+            what: is done with them, in the text of the error: "list the connections".
+
+        Raises:
+            RegistryError: DynamoDB said no, or could not be asked in time.
+            ConfigurationError: there is no region, or there are no credentials.
+        """
         try:
             return self._service().run(jobs)
         except AwsError as error:
@@ -290,7 +315,10 @@ class DynamoDBRegistry:
                     ". Is the table's name right, and the region? The stack makes the table with -c registry=dynamodb"
                 )
             elif error.code in _ACCESS:
-                hint = ". It takes credentials that may dynamodb:Query and dynamodb:BatchWriteItem this table"
+                hint = (
+                    ". It takes credentials that may dynamodb:Query and dynamodb:BatchWriteItem this table, and with "
+                    "history dynamodb:PutItem"
+                )
             raise RegistryError(f"{self._name} could not {what}{how_long}: {error}{said}{hint}") from error
 
     def _service(self) -> "AwsService":

@@ -45,5 +45,9 @@ class GatewayRegistration(Construct):
             )
 
     def access(self) -> list[iam.PolicyStatement]:
-        """What the function may do, and just so the backend."""
+        """What the function may do."""
         return [part.access() for part in (self.table, self.secret) if part]
+
+    def backend_access(self) -> list[iam.PolicyStatement]:
+        """What the backend may do."""
+        return [self.table.backend_access(), *([self.secret.access()] if self.secret else [])]

@@ -14,6 +14,9 @@ from ..settings import Settings
 # nothing scans the table or looks at a single row.
 ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:Query"]
 
+# What the library does besides on channels with history: a conditional write, which no batch can have.
+BACKEND_ACTIONS = ["dynamodb:PutItem"]
+
 
 class RegistryTable(Construct):
     """An on-demand table with the keys that the library's registry has. CloudFormation names it."""
@@ -44,5 +47,9 @@ class RegistryTable(Construct):
             )
 
     def access(self) -> iam.PolicyStatement:
-        """A statement that allows what the function and the backend do with this table, and with no other."""
+        """A statement that allows what the function does with this table, and with no other."""
         return iam.PolicyStatement(actions=ACTIONS, resources=[self.table.table_arn])
+
+    def backend_access(self) -> iam.PolicyStatement:
+        """The same for the backend, which keeps history here, too."""
+        return iam.PolicyStatement(actions=ACTIONS + BACKEND_ACTIONS, resources=[self.table.table_arn])

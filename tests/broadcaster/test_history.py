@@ -7,15 +7,28 @@ import pytest
 
 from broadcaster import Broadcaster, InvalidArgumentError, MemoryRegistry, MessageError, RegistryError
 from broadcaster.aio import AsyncBroadcaster
+from broadcaster.registries.dynamodb import DynamoDBRegistry
+from tests.registries.conftest import PATIENT, REGION, _aws_keys, dynamodb_client, dynamodb_url, table  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 
 VIEWER = "L0SM9cOFvHcCIhw="
 
 
+@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.slow)])
+def registry(request):
+    if request.param == "memory":
+        yield MemoryRegistry()
+        return
+    name, url = map(request.getfixturevalue, ("table", "dynamodb_url"))
+    registry = DynamoDBRegistry(name, region=REGION, endpoint_url=url, patience=PATIENT)
+    yield registry
+    registry.close()
+
+
 @pytest.fixture
-def caster(server):
-    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": MemoryRegistry()}
+def caster(server, registry):
+    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
     with Broadcaster(**settings, history={"admin": 200, "run-*": 10}, window=0.01) as caster:
         caster.register_connection(VIEWER)
         yield caster
@@ -122,8 +135,8 @@ def test_what_cannot_be_stored_is_not_sent(caster, server):
     assert received(server) == []
 
 
-async def test_the_asyncio_face_does_the_same(server):
-    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": MemoryRegistry()}
+async def test_the_asyncio_face_does_the_same(server, registry):
+    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
     async with AsyncBroadcaster(**settings, history={"admin": 200}) as caster:
         await caster.register_connection(VIEWER)
         since = await caster.position("admin")

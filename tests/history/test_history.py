@@ -6,9 +6,11 @@ import pytest
 
 from broadcaster import ConfigurationError, InvalidArgumentError, MemoryRegistry
 from broadcaster.history.choose import History, make_store
+from broadcaster.history.dynamodb import DynamoDBHistory
 from broadcaster.history.memory import MemoryHistory
 from broadcaster.history.recovery import numbered
 from broadcaster.history.redis import RedisHistory
+from broadcaster.registries.dynamodb import DynamoDBRegistry
 from broadcaster.registries.redis import RedisRegistry
 
 
@@ -76,5 +78,6 @@ def test_a_malformed_setting_is_named(keep, lifetime, says):
 def test_the_messages_are_where_the_registry_is():
     assert type(make_store(MemoryRegistry(), 60)) is MemoryHistory
     assert type(make_store(RedisRegistry("redis://host"), 60)) is RedisHistory
+    assert type(make_store(DynamoDBRegistry("connections"), 60)) is DynamoDBHistory
     with pytest.raises(ConfigurationError, match="no history beside a object"):
         make_store(object(), 60)

@@ -1,7 +1,8 @@
 """The promise of the history, against real stores: nobody is told that nothing is missing when something is.
 
-Publishers whose answers get lost, posts that are lost or come in any order, messages that are forgotten, and clients
-that read in small parts, each step of which may have any other between it and the next.
+Publishers in two processes whose answers get lost, posts that are lost or come in any order, messages that expire and
+are removed in any order, clocks that step, and clients that read in small parts; each step of which may have any other
+between it and the next.
 """
 
 import json
@@ -15,11 +16,14 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from broadcaster.history import Position, Slice
 from broadcaster.history.memory import MemoryHistory
 from broadcaster.history.recovery import history_answer
+from tests.history.conftest import LIFETIME, MemoryPlace
 
 _runs = count()
 
 KEEP = 6  # events
+SKEW = 300  # seconds that a clock may be wrong: further off, AWS refuses its requests
 CLIENTS = st.integers(0, 1)
+STORES = st.integers(0, 1)  # of two processes
 
 
 class Client:
@@ -34,11 +38,14 @@ class Promise(RuleBasedStateMachine):
 
     answer = staticmethod(history_answer)
 
-    def __init__(self, store, forget):
+    def __init__(self, place):
         super().__init__()
-        self.store = store
-        self.forget_all = forget
+        place.begin()
+        self.place = place
+        self.stores = [place.make(), place.make()]
         self.truth = []
+        self.times = []  # seconds since the beginning, of each message
+        self.now = 0.0
         self.sizes = []  # events of each message
         self.index = {}  # of a position: how many messages there were up to it
         self.epoch = None
@@ -49,27 +56,47 @@ class Promise(RuleBasedStateMachine):
 
     # publishers
 
-    @rule(events=st.integers(1, 3))
-    def publish(self, events):
-        name = self.store_new(events)
-        self.post(name, self.append(name, events))
+    @rule(store=STORES, events=st.integers(1, 3))
+    def publish(self, store, events):
+        name = self.store_new()
+        self.post(name, self.append(store, name, events))
 
-    @rule(events=st.integers(1, 3))
-    def publish_and_lose_the_answer(self, events):
-        name = self.store_new(events)
-        self.append(name, events)
-        self.lost.append((name, events))
+    @rule(store=STORES, events=st.integers(1, 3))
+    def publish_and_lose_the_answer(self, store, events):
+        name = self.store_new()
+        self.append(store, name, events)
+        self.lost.append((store, name, events))
 
     @precondition(lambda self: self.lost)
     @rule(data=st.data())
     def publish_again_what_had_no_answer(self, data):
-        name, events = self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1)))
-        self.post(name, self.append(name, events))
+        store, name, events = self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1)))
+        self.post(name, self.append(store, name, events))
 
     @rule()
     def forget(self):
-        self.forget_all()
+        self.place.forget()
         self.epoch = None
+        self.lost.clear()  # whoever wanted to repeat them has long given up
+
+    # time
+
+    @precondition(lambda self: self.place.has_time)
+    @rule(seconds=st.sampled_from([1, LIFETIME // 2, LIFETIME, 20 * LIFETIME]))
+    def wait(self, seconds):
+        self.place.wait(seconds)
+        self.now += seconds
+        self.lost.clear()
+
+    @precondition(lambda self: self.place.has_time)
+    @rule()
+    def remove_what_has_expired(self):
+        self.place.remove_expired()
+
+    @precondition(lambda self: self.place.has_time)
+    @rule(store=STORES, off=st.sampled_from([-SKEW, 0, SKEW]))
+    def step_a_clock(self, store, off):
+        self.place.clocks[store].off = off
 
     # the way to the clients
 
@@ -88,10 +115,10 @@ class Promise(RuleBasedStateMachine):
         elif epoch != client.position.epoch or seq > client.position.seq:
             client.has_to_read = True
 
-    @rule(number=CLIENTS, limit=st.integers(1, 3))
-    def read(self, number, limit):
+    @rule(store=STORES, number=CLIENTS, limit=st.integers(1, 3))
+    def read(self, store, number, limit):
         client = self.clients[number]
-        found = self.store.read("logs", since=client.position, rewind=None, limit=limit)
+        found = self.stores[store].read("logs", since=client.position, rewind=None, limit=limit)
         self.see(found.newest.epoch)
         answer = self.answer(client.position, found)
         names = [message["id"] for message in answer["messages"]]
@@ -109,17 +136,18 @@ class Promise(RuleBasedStateMachine):
 
     # what is true
 
-    def store_new(self, events):
+    def store_new(self):
         self.names += 1
         return f"message-{self.run}-{self.names}"
 
-    def append(self, name, events):
+    def append(self, store, name, events):
         message = json.dumps({"id": name}).encode()
-        position = self.store.append("logs", message, events=events, keep=KEEP, token=name)
+        position = self.stores[store].append("logs", message, events=events, keep=KEEP, token=name)
         self.see(position.epoch)
         if self.index.get(position) is None:
             self.truth.append(name)
             self.sizes.append(events)
+            self.times.append(self.now)
             self.index[position] = len(self.truth)
         assert self.truth[self.index[position] - 1] == name
         assert position.epoch == self.epoch
@@ -143,31 +171,23 @@ class Promise(RuleBasedStateMachine):
         """Return whether all that came after a position must still be there."""
         if position is None or position.epoch != self.epoch:
             return False
-        missed = self.sizes[self.index[position] :]
-        return sum(missed[1:]) < KEEP
+        start = self.index[position]
+        is_recent = all(at + LIFETIME - 2 * SKEW > self.now for at in self.times[start:])
+        return is_recent and sum(self.sizes[start + 1 :]) < KEEP
 
 
-def check(make, machine=Promise, **options):
-    """Run the machine; `make` returns a fresh store, and what makes it forget everything."""
+def check(place, machine=Promise, **options):
+    """Run the machine, each time without any messages at first."""
     options = {"max_examples": 80, "stateful_step_count": 40, **options}
     health = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        lambda: machine(*make()),
+        lambda: machine(place),
         settings=settings(deadline=None, suppress_health_check=health, database=None, **options),
     )
 
 
-def in_memory(kind=MemoryHistory):
-    store = kind(lifetime=3_600)
-    return store, store._channels.clear
-
-
 def test_it_is_kept_by_every_store(place):
-    def make():
-        place.forget()
-        return place.make(), place.forget
-
-    check(make)
+    check(place, max_examples=30 if place.has_time else 80)
 
 
 # ----------------------------------------------------------------------------- that these tests would see a broken rule
@@ -236,4 +256,4 @@ def test_a_broken_rule_is_seen(store, machine):
     # Without the search for the shortest way to it.
     options = {"max_examples": 300, "phases": [Phase.generate], "report_multiple_bugs": False, "print_blob": False}
     with pytest.raises((AssertionError, KeyError)):
-        check(lambda: in_memory(store), machine, **options)
+        check(MemoryPlace(store), machine, **options)

@@ -12,6 +12,7 @@ USE_TABLE = {
     "Action": ["dynamodb:BatchWriteItem", "dynamodb:Query"],
     "Resource": "<RegistrationRegistryTable.Arn>",
 }
+USE_TABLE_WITH_HISTORY = USE_TABLE | {"Action": ["dynamodb:BatchWriteItem", "dynamodb:Query", "dynamodb:PutItem"]}
 READ_SECRET = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": SECRET}
 
 
@@ -84,7 +85,7 @@ def test_the_backend_may_besides_its_posts_use_the_table_and_read_the_secret(
     [policy] = properties(registering_template, "AWS::IAM::ManagedPolicy")
     assert policy["PolicyDocument"]["Statement"] == [
         *before["PolicyDocument"]["Statement"],
-        USE_TABLE,
+        USE_TABLE_WITH_HISTORY,
         READ_SECRET,
     ]
 

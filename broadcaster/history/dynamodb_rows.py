@@ -1,0 +1,192 @@
+"""How the DynamoDB history lies in the table, without I/O: its rows, and the requests that write and read them.
+
+| row | `pk` | `sk` |
+|---|---|---|
+| messages | `<scope>#history#<channel>` | the place of its first message, in 16 digits |
+
+Beside the keys and `expires`, as all rows have it:
+
+| attribute | holds |
+|---|---|
+| `epoch`, `seq` | the epoch, and the number of the first message |
+| `messages` | the messages of one number after the other, with line breaks between them |
+| `tokens` | what names them, with spaces between |
+| `counts` | how many events each holds, with spaces between |
+| `total` | how many events of this epoch there were with this row's |
+| `keep` | how many events the channel keeps |
+| `at` | seconds since the epoch, when it was written |
+
+The place of a message goes on where its epoch ends and the next one begins; the number begins anew. A row is written
+only at the place that follows the newest row, and only if there is none yet: so of two writers who know the same
+newest row one comes first, whether they go on with its epoch or end it, and the other is handed the row in its way. So
+there is never a hole, nor a counter that could count what is not stored. A row of number 0 begins an epoch in which
+nothing was sent yet.
+
+Rows that have expired can be read for days, and DynamoDB removes them in any order. A row never expires before the row
+at the place before it. As long as the newest row that is left has not expired, it is therefore the newest that ever
+was; once it has, there may have been others, and an epoch ends. It ends `MARGIN` before DynamoDB may remove its rows,
+and DynamoDB refuses requests of those whose clocks are wrong by that much.
+"""
+
+from math import ceil
+
+from ..cheap_typing import TYPE_CHECKING, Any, NamedTuple
+from .lifetimes import FORGOTTEN_AFTER
+from .positions import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Signatures are good for 5 to 15 minutes around the service's own time.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+MARGIN = 3_600  # seconds
+
+# Of one row, whose limit is 400 KB with the names of its attributes:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_MESSAGES = 16
+MAX_BYTES = 300_000
+
+_DIGITS = 16
+
+
+class Entry(NamedTuple):
+    """A message on its way into a row."""
+
+    text: str
+    events: int
+    keep: int
+    token: str
+
+
+class Block(NamedTuple):
+    """A row."""
+
+    place: int
+    epoch: str
+    seq: int
+    texts: "list[str]"
+    tokens: "list[str]"
+    counts: "list[int]"
+    total: int
+    keep: int
+    at: float
+    expires: float
+
+    @property
+    def newest(self) -> Position:
+        """The position after its last message."""
+        return Position(self.epoch, self.seq + max(0, len(self.texts) - 1))
+
+    @property
+    def next_place(self) -> int:
+        """Where the next row goes."""
+        return self.place + max(1, len(self.texts))
+
+    def goes_on(self, now: float) -> bool:
+        """Return whether nothing that was in the table after it can be gone."""
+        return now < self.expires - MARGIN
+
+    def has_messages(self, now: float) -> bool:
+        """Return whether its messages are still to be given back."""
+        return bool(self.texts) and now < self.expires - MARGIN - FORGOTTEN_AFTER
+
+    def position_of(self, token: str) -> Position | None:
+        """Return the position of the message with this token, if it is here."""
+        return Position(self.epoch, self.seq + self.tokens.index(token)) if token in self.tokens else None
+
+
+def block_of(item: dict[str, Any]) -> Block:
+    """Return what a row says."""
+    messages = item["messages"]["S"]
+    return Block(
+        int(item["sk"]["S"]),
+        item["epoch"]["S"],
+        int(item["seq"]["N"]),
+        messages.split("\n") if messages else [],
+        item["tokens"]["S"].split(),
+        [int(count) for count in item["counts"]["S"].split()],
+        int(item["total"]["N"]),
+        int(item["keep"]["N"]),
+        float(item["at"]["N"]),
+        float(item["expires"]["N"]),
+    )
+
+
+def following(newest: Block | None, entries: "Sequence[Entry]", *, epoch: str, now: float, lifetime: float) -> Block:
+    """Return the row to write after the newest one; with entries, or to begin an epoch without any.
+
+    Args:
+        newest: the newest row that is left; None where there is none.
+        epoch: the name of a new one, in case that the newest row's has ended.
+        lifetime: seconds that a message is kept.
+    """
+    place, seq, total, at, expires = 1, 0, 0, now, ceil(now + lifetime) + FORGOTTEN_AFTER + MARGIN
+    if newest is not None:
+        place = newest.next_place
+        if newest.goes_on(now):
+            epoch, seq, total = newest.newest.epoch, newest.newest.seq, newest.total
+            at, expires = max(at, newest.at), max(expires, ceil(newest.expires))
+    return Block(
+        place,
+        epoch,
+        seq + bool(entries),
+        [entry.text for entry in entries],
+        [entry.token for entry in entries],
+        [entry.events for entry in entries],
+        total + sum(entry.events for entry in entries),
+        entries[-1].keep if entries else 0,
+        at,
+        expires,
+    )
+
+
+def put(key: str, block: Block) -> dict[str, Any]:
+    """Return the members of the PutItem that writes a row where none is yet, or returns the one that is."""
+    return {
+        "Item": {
+            "pk": {"S": key},
+            "sk": {"S": _sort_key(block.place)},
+            "epoch": {"S": block.epoch},
+            "seq": {"N": str(block.seq)},
+            "messages": {"S": "\n".join(block.texts)},
+            "tokens": {"S": " ".join(block.tokens)},
+            "counts": {"S": " ".join(map(str, block.counts))},
+            "total": {"N": str(block.total)},
+            "keep": {"N": str(block.keep)},
+            "at": {"N": f"{block.at:.3f}"},
+            "expires": {"N": str(int(block.expires))},
+        },
+        "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def newest_query(key: str, *, limit: int = 1) -> dict[str, Any]:
+    """Return the members of the Query for the newest rows, the newest first."""
+    return {
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": key}},
+        "ScanIndexForward": False,
+        "ConsistentRead": True,
+        "Limit": limit,
+    }
+
+
+def query_from(key: str, place: int, *, limit: int) -> dict[str, Any]:
+    """Return the members of the Query for the rows from that on which holds the message at a place."""
+    first = max(1, place - MAX_MESSAGES + 1)
+    return {
+        **newest_query(key, limit=limit + MAX_MESSAGES),
+        "KeyConditionExpression": "pk = :pk AND sk >= :first",
+        "ExpressionAttributeValues": {":pk": {"S": key}, ":first": {"S": _sort_key(first)}},
+        "ScanIndexForward": True,
+    }
+
+
+def key_of(start: str, channel: str) -> str:
+    """Return the partition key of a channel's messages."""
+    return f"{start}history#{channel}"
+
+
+def _sort_key(place: int) -> str:
+    return f"{place:0{_DIGITS}d}"

@@ -1,0 +1,277 @@
+"""The history in the DynamoDB table: what its requests are, and what is made of their answers."""
+
+import threading
+
+import pytest
+
+from broadcaster import RegistryError
+from broadcaster.history import Position, Rewind
+from broadcaster.history.dynamodb import DynamoDBHistory
+from broadcaster.history.dynamodb_rows import MAX_BYTES, MAX_MESSAGES
+from broadcaster.registries.dynamodb import DynamoDBRegistry
+from tests.history.conftest import LIFETIME, PATIENT, REGION, DynamoDBPlace
+from tests.history.test_stores import append, read, texts
+
+REFUSED = (400, {"__type": "x#SomethingElse"})  # which nobody repeats
+
+
+@pytest.fixture
+def place(table, gate, dynamodb_client):
+    place = DynamoDBPlace(table, gate.url, dynamodb_client)
+    yield place
+    place.close()
+
+
+def lose_answer(gate, status=500):
+    """Let one PutItem do its work, and not tell of it."""
+    left = [1]
+
+    def answer(operation, request):
+        if operation == "PutItem" and left:
+            left.pop()
+            return request, lambda _: {"__type": "x#Lost"}
+        return None
+
+    serve = gate._serve
+
+    def with_status(headers, body):
+        its_status, sent = serve(headers, body)
+        return (status if b"x#Lost" in sent else its_status), sent
+
+    gate.answer, gate._serve = answer, with_status
+
+
+def test_a_message_costs_one_request(place, gate):
+    store = place.make()
+    read(store)
+    append(store, "first")
+    gate.counted.clear()
+    for number in range(20):
+        append(store, number)
+    assert gate.counted == {"PutItem": 20}
+    gate.counted.clear()
+    newest = read(store).newest
+    assert gate.counted == {"Query": 1}
+    assert read(store, since=newest).numbers == []
+    assert read(store, rewind=Rewind(events=5)).numbers == [17, 18, 19, 20, 21]
+    assert gate.counted == {"Query": 3}
+    assert read(store, since=newest._replace(seq=1)).numbers == list(range(2, 22))
+    assert gate.counted == {"Query": 5}
+
+
+def test_a_success_whose_answer_was_lost_is_known_by_what_is_in_its_way(place, gate):
+    store = place.make()
+    first = append(store, "a")
+    lose_answer(gate)
+    assert append(store, "b") == Position(first.epoch, 2)
+    assert append(store, "c") == Position(first.epoch, 3)
+    assert read(store, rewind=Rewind(events=9)).texts == texts("a", "b", "c")
+
+
+def test_a_repetition_is_found_although_others_went_on(place, gate):
+    store, other = place.make(), place.make()
+    epoch, _ = append(store, "a")
+    lose_answer(gate, 400)
+    with pytest.raises(RegistryError, match="store a message of channel 'logs'"):
+        append(store, "b")
+    assert append(other, "c") == Position(epoch, 3)
+    assert append(store, "d") == Position(epoch, 4)
+    assert append(store, "b") == Position(epoch, 2)
+    assert append(store, "b") == Position(epoch, 2)
+    assert append(store, "e") == Position(epoch, 5)
+    assert read(store, rewind=Rewind(events=9)).texts == texts("a", "b", "c", "d", "e")
+
+
+def test_a_repetition_of_what_was_never_stored_is_stored(place, gate):
+    store, other = place.make(), place.make()
+    epoch, _ = append(store, "a")
+    gate.answer = lambda operation, request: REFUSED if operation == "PutItem" else None
+    with pytest.raises(RegistryError):
+        append(store, "b")
+    gate.answer = lambda operation, request: None
+    assert append(other, "c") == Position(epoch, 2)
+    assert append(store, "b") == Position(epoch, 3)
+
+
+def test_whoever_was_overtaken_goes_on_behind_the_others(place, gate):
+    store, other = place.make(), place.make()
+    epoch, _ = append(store, "a")
+    for name in "bcde":
+        append(other, name)
+    gate.counted.clear()
+    assert append(store, "f") == Position(epoch, 6)
+    assert gate.counted == {"PutItem": 3, "Query": 1}
+    # Then it looks first, for as long as there are others.
+    append(other, "g")
+    gate.counted.clear()
+    assert append(store, "h") == Position(epoch, 8)
+    assert append(store, "i") == Position(epoch, 9)
+    assert append(store, "j") == Position(epoch, 10)
+    assert gate.counted == {"PutItem": 3, "Query": 2}
+
+
+@pytest.mark.parametrize("has_rows", [False, True])
+def test_two_that_begin_an_epoch_at_once_agree(place, gate, has_rows):
+    if has_rows:
+        append(place.make(), "old")
+        place.forget()
+    both_have_looked = threading.Barrier(2, timeout=60)
+    operations = []
+
+    def answer(operation, request):
+        operations.append(operation)
+        if operation == "PutItem" and operations.count("PutItem") <= 2:
+            both_have_looked.wait()
+
+    gate.answer = answer
+    found = []
+    stores = [place.make(), place.make()]
+    calls = [lambda: found.append(append(stores[0], "a")), lambda: found.append(read(stores[1]).newest)]
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gate.answer = lambda *_: None
+    assert len({position.epoch for position in found}) == 1
+    assert read(stores[1]).newest == Position(found[0].epoch, 1)
+    assert read(stores[0], since=Position(found[0].epoch, 0)).texts == texts("a")
+
+
+def test_rows_that_have_expired_are_readable_and_yet_an_epoch_is_over(place):
+    store = place.make()
+    before = [append(store, name) for name in "abc"][-1]
+    place.wait(LIFETIME + 86_400 + 1)
+    assert len(place.rows()) == 3
+    newest = read(store, since=before).newest
+    assert newest.epoch != before.epoch
+    assert append(place.make(), "d") == Position(newest.epoch, 1)
+    assert read(store, rewind=Rewind(events=99)).texts == texts("d")
+
+
+def test_the_epoch_outlives_its_messages_by_a_day(place):
+    store = place.make()
+    before = [append(store, name) for name in "ab"][-1]
+    place.wait(LIFETIME + 86_000)
+    assert read(store, since=before).newest == before
+    assert read(store, rewind=Rewind(events=9)).texts == []
+    assert read(store, since=before._replace(seq=1)).texts == []
+    assert append(store, "c") == Position(before.epoch, 3)
+
+
+def test_an_epoch_ends_long_before_dynamodb_may_remove_its_newest_row(place):
+    store = place.make()
+    append(store, "a")
+    [row] = place.rows()
+    place.wait(int(row["expires"]["N"]) - place.true.now - 3_600)
+    assert read(store).newest.epoch != row["epoch"]["S"]
+
+
+def test_no_row_expires_before_the_one_before_it(place):
+    patient, short = place.make(), place.make()
+    short._lifetime = 60
+    append(patient, "a")
+    place.clocks[1].off = -300
+    append(short, "b")
+    append(patient, "c")
+    expiries = [int(row["expires"]["N"]) for row in place.rows()]
+    assert expiries == sorted(expiries)
+    times = [float(row["at"]["N"]) for row in place.rows()]
+    assert times == sorted(times)
+
+
+def test_those_who_wait_for_another_share_a_row(place, gate):
+    store = place.make()
+    epoch, _ = append(store, "first", keep=10_000)
+    goes_on = threading.Event()
+
+    def answer(operation, request):
+        if operation == "PutItem":
+            goes_on.wait(60)
+
+    gate.answer = answer
+    names = [f"m{number}" for number in range(2 * MAX_MESSAGES + 1)]
+    threads = [
+        threading.Thread(target=append, args=(store, name), kwargs={"events": 2, "keep": 10_000}) for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    kept = store._channels["logs"]
+    while len(kept.waiting) < len(names) - MAX_MESSAGES:
+        pass
+    gate.counted.clear()
+    goes_on.set()
+    for thread in threads:
+        thread.join()
+    assert gate.counted["PutItem"] <= 4
+    found = read(store, since=Position(epoch, 0))
+    assert found.numbers == list(range(1, len(names) + 2))
+    assert sorted(found.texts) == sorted(texts("first", *names))
+    for start in range(1, len(names), 5):  # wherever that is in a row
+        assert read(store, since=Position(epoch, start)).numbers == found.numbers[start:]
+        assert read(store, since=Position(epoch, start), limit=3).numbers == found.numbers[start : start + 3]
+    assert read(store, rewind=Rewind(events=7)).numbers == found.numbers[-4:]
+
+
+def test_large_messages_do_not_share_a_row_that_would_be_too_large(place):
+    store = place.make()
+    message = b'"' + b"x" * 131_000 + b'"'
+    threads = [
+        threading.Thread(target=store.append, args=("logs", message), kwargs={"events": 1, "keep": 9, "token": name})
+        for name in "abcdef"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(len(row["messages"]["S"]) <= MAX_BYTES for row in place.rows())
+    assert read(store, rewind=Rewind(events=9)).numbers == [1, 2, 3, 4, 5, 6]
+
+
+def test_more_than_a_megabyte_is_read_whole(place):
+    store = place.make()
+    epoch, _ = append(store, "first")
+    for name in range(20):
+        store.append("logs", b'"' + b"x" * 120_000 + b'"', events=1, keep=100, token=str(name))
+    assert read(store, since=Position(epoch, 0)).numbers == list(range(1, 22))
+    assert read(store, rewind=Rewind(events=99)).numbers == list(range(1, 22))
+
+
+def test_boto3_carries_the_same_requests(table, dynamodb_client):
+    registries = [DynamoDBRegistry(table, client=dynamodb_client, scope="a/b") for _ in range(2)]
+    one, two = (DynamoDBHistory(registry, lifetime=LIFETIME) for registry in registries)
+    epoch, _ = append(one, "a")
+    append(two, "b")
+    assert append(one, "c") == Position(epoch, 3)
+    assert read(two, rewind=Rewind(events=9)).texts == texts("a", "b", "c")
+
+
+def test_deployments_that_share_a_table_have_histories_of_their_own(table, dynamodb_url):
+    registries = [
+        DynamoDBRegistry(table, region=REGION, endpoint_url=dynamodb_url, scope=scope, patience=PATIENT)
+        for scope in ("a/b", "a/c")
+    ]
+    one, two = (DynamoDBHistory(registry, lifetime=LIFETIME) for registry in registries)
+    append(one, "a")
+    assert read(two, rewind=Rewind(events=9)).texts == []
+    for registry in registries:
+        registry.close()
+
+
+def test_without_the_right_to_put_the_error_says_so(place, gate):
+    store = place.make()
+    denied = (400, {"__type": "com.amazonaws.dynamodb.v20120810#AccessDeniedException"})
+    gate.answer = lambda operation, request: denied if operation == "PutItem" else None
+    with pytest.raises(RegistryError, match=r"store a message of channel 'logs'.*with history dynamodb:PutItem"):
+        append(store, "a")
+
+
+def test_whoever_is_always_overtaken_gives_up(place, gate):
+    store = place.make()
+    append(store, "a")
+    [row] = place.rows()
+    gate.answer = lambda operation, request: (
+        (400, {"__type": "x#ConditionalCheckFailedException", "Item": row}) if operation == "PutItem" else None
+    )
+    with pytest.raises(RegistryError, match="other processes were faster 50 times"):
+        append(store, "b")
