@@ -15,9 +15,10 @@ from collections.abc import Mapping
 
 from .cheap_typing import Final, NoReturn
 
-# Ours, not AWS's: API Gateway's heads have less than 1 KB, its bodies less than 4 KB.
+# Ours, not AWS's: API Gateway's heads have less than 1 KB, its bodies less than 4 KB. A page of DynamoDB's is 1 MB of
+# rows, of which JSON makes up to three times as many bytes.
 MAX_HEAD_BYTES: "Final" = 65_536
-MAX_BODY_BYTES: "Final" = 1_048_576
+MAX_BODY_BYTES: "Final" = 4_194_304
 _MAX_CHUNK_LINE_BYTES: "Final" = 4_096
 
 _END_OF_HEAD: "Final" = b"\r\n\r\n"

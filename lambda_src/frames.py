@@ -8,7 +8,7 @@ import json
 from broadcaster.channels import check_channel
 from broadcaster.errors import InvalidArgumentError
 
-ACTIONS = ("subscribe", "unsubscribe", "connection_id", "ping")
+ACTIONS = ("subscribe", "unsubscribe", "history", "connection_id", "ping")
 
 # An error frame quotes at most this many characters of what the client sent.
 MAX_QUOTED_LENGTH = 40

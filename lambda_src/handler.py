@@ -71,6 +71,8 @@ def _answer(invocation: Invocation, context: object, line: dict[str, object]) ->
             return frames.connection_id(invocation.connection_id)
         if action == "ping":
             return frames.pong()
+        if action == "history":
+            return _history(invocation, context, members, line)
         return _change(invocation, context, action, members, line)
     except frames.FrameError as error:
         line["outcome"] = "error"
@@ -94,6 +96,16 @@ def _change(
         _tell_connection_id(invocation, line)
         return frames.subscription_succeeded(channel)
     return frames.unsubscribe_succeeded(channel)
+
+
+def _history(invocation: Invocation, context: object, members: dict[str, object], line: dict[str, object]) -> str:
+    """Return a page of what was sent on a channel."""
+    channel = frames.channel_of(members)
+    if TABLE_VARIABLE not in os.environ:
+        raise frames.FrameError("no_history", "there is no history here; it is read from the backend")
+    import past  # with the first who asks, so that nobody else waits for it
+
+    return past.answer(invocation, channel, members, line, deadline=_deadline(context))
 
 
 def _deadline(context: object) -> float:

@@ -37,8 +37,8 @@ def add(invocation: Invocation, channel: str, *, deadline: float) -> None:
     if channel not in known and len(known) >= MAX_CHANNELS:
         text = f"this connection listens to {len(known)} channels, the most for one; unsubscribe from some of them"
         raise RefusedError("too_many_channels", text)
-    connection_id, start = invocation.connection_id, _start(invocation)
-    _write(puts(connection_id, [channel], now=time.time(), lifetime=ENTRY_LIFETIME, start=start), deadline)
+    connection_id, begin = invocation.connection_id, start(invocation)
+    _write(puts(connection_id, [channel], now=time.time(), lifetime=ENTRY_LIFETIME, start=begin), deadline)
 
 
 def remove(invocation: Invocation, channel: str, *, deadline: float) -> None:
@@ -64,6 +64,22 @@ def forget(invocation: Invocation, *, deadline: float) -> None:
     _delete(invocation, _channels(invocation, deadline), deadline)
 
 
+def dynamodb() -> "JsonService":
+    """Return what asks DynamoDB, over connections that are kept from one call to the next."""
+    global _kept
+    if _kept is None:
+        _kept = service("dynamodb")
+    return _kept
+
+
+def start(invocation: Invocation) -> str:
+    """Return what the keys of this deployment begin with: those of the API and stage, unless the environment differs.
+
+    The local stand-in for DynamoDB has it differ, whose backend does not know the API's id.
+    """
+    return start_of(os.environ.get(SCOPE_VARIABLE) or f"{invocation.api_id}/{invocation.stage}")
+
+
 def close() -> None:
     """Close the kept connections; the next call opens others."""
     global _kept
@@ -72,33 +88,18 @@ def close() -> None:
     _kept = None
 
 
-def _start(invocation: Invocation) -> str:
-    """Return what the keys of this deployment begin with: those of the API and stage, unless the environment differs.
-
-    The local stand-in for DynamoDB has it differ, whose backend does not know the API's id.
-    """
-    return start_of(os.environ.get(SCOPE_VARIABLE) or f"{invocation.api_id}/{invocation.stage}")
-
-
 def _channels(invocation: Invocation, deadline: float, channel: str = "") -> list[str]:
     connection_id = check_connection_id(invocation.connection_id)  # API Gateway's; a key must not depend on that
-    job = channels_of(required(TABLE_VARIABLE), connection_id, channel=channel, start=_start(invocation))
-    [channels] = _dynamodb().run([job], deadline=deadline)
+    job = channels_of(required(TABLE_VARIABLE), connection_id, channel=channel, start=start(invocation))
+    [channels] = dynamodb().run([job], deadline=deadline)
     return channels
 
 
 def _delete(invocation: Invocation, channels: list[str], deadline: float) -> None:
-    for writes in removals([(_start(invocation), invocation.connection_id, channels)]):
+    for writes in removals([(start(invocation), invocation.connection_id, channels)]):
         _write(writes, deadline)
 
 
 def _write(writes: list[Write], deadline: float) -> None:
     table = required(TABLE_VARIABLE)
-    _dynamodb().run([write(table, batch) for batch in batches(writes)], deadline=deadline)
-
-
-def _dynamodb() -> "JsonService":
-    global _kept
-    if _kept is None:
-        _kept = service("dynamodb")
-    return _kept
+    dynamodb().run([write(table, batch) for batch in batches(writes)], deadline=deadline)

@@ -23,7 +23,7 @@ def subscribe(invocation: Invocation, channel: str, auth: str, line: dict[str, o
         line["reason"] = refusal.reason
         return frames.subscription_error(channel, 403, str(refusal))
     except Exception as error:  # whatever it is, the client gets its answer
-        _note_failure(error, line)
+        note_failure(error, line)
         return frames.subscription_error(channel, 503, "the subscription could not be recorded; try again in a moment")
     finally:
         line["aws_requests"] = requests_made() - before
@@ -37,7 +37,7 @@ def unsubscribe(invocation: Invocation, channel: str, line: dict[str, object], *
     try:
         registry.remove(invocation, channel, deadline=deadline)
     except Exception as error:  # whatever it is, the client gets its answer
-        _note_failure(error, line)
+        note_failure(error, line)
         return frames.subscription_error(channel, 503, "the subscription could not be ended; try again in a moment")
     finally:
         line["aws_requests"] = requests_made() - before
@@ -51,12 +51,13 @@ def forget(invocation: Invocation, line: dict[str, object], *, deadline: float) 
     try:
         registry.forget(invocation, deadline=deadline)
     except Exception as error:  # nobody waits for an answer, and the rows expire
-        _note_failure(error, line)
+        note_failure(error, line)
     finally:
         line["aws_requests"] = requests_made() - before
 
 
-def _note_failure(error: Exception, line: dict[str, object]) -> None:
+def note_failure(error: Exception, line: dict[str, object]) -> None:
+    """Note in `line` what went wrong."""
     line["outcome"] = "failed"
     # The text of any other error is not ours, and might quote a header.
     line["reason"] = str(error) if isinstance(error, AwsError | BroadcasterError) else type(error).__name__

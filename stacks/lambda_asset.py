@@ -31,11 +31,23 @@ BROADCASTER_MODULES = (
 )
 
 # What it has besides, of its own and of the library, where the gateway registers connections.
-REGISTERING_SOURCES = ("admission.py", "aws_services.py", "registry.py", "signing_secret.py", "subscriptions.py")
+REGISTERING_SOURCES = (
+    "admission.py",
+    "aws_services.py",
+    "past.py",
+    "registry.py",
+    "signing_secret.py",
+    "subscriptions.py",
+)
 REGISTERING_MODULES = (
     "authorization.py",
     "aws/json_service.py",
     "connections.py",
+    "history/dynamodb_jobs.py",
+    "history/dynamodb_rows.py",
+    "history/lifetimes.py",
+    "history/positions.py",
+    "history/recovery.py",
     "registries/dynamodb_jobs.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",

@@ -77,8 +77,14 @@ def look_for(table: str, key: str, place: int, tokens: "Sequence[str]") -> "Job[
         members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def read_since(table: str, key: str, newest: Block, since: Position, *, now: float, limit: int) -> "Job[Slice]":
-    """Return the messages after a position, the oldest first; one Query if there are any, and one more for each MB."""
+def read_since(
+    table: str, key: str, newest: Block, since: Position, *, now: float, limit: int, pages: int | None = None
+) -> "Job[Slice]":
+    """Return the messages after a position, the oldest first; one Query if there are any, and one more for each MB.
+
+    Args:
+        pages: how many requests, at most; what they do not reach is left out.
+    """
     numbers: list[int] = []
     texts: list[str] = []
     end = newest.newest
@@ -94,22 +100,31 @@ def read_since(table: str, key: str, newest: Block, since: Position, *, now: flo
                     if since.seq < number <= end.seq and len(numbers) < limit:
                         numbers.append(number)
                         texts.append(text)
-        if not answer.get("LastEvaluatedKey") or len(numbers) >= limit:
+        pages = None if pages is None else pages - 1
+        if pages == 0 or not answer.get("LastEvaluatedKey") or len(numbers) >= limit:
             return Slice(end, numbers, texts)
         members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
 def read_back(
-    table: str, key: str, rewind: Rewind, *, now: float, limit: int, pages: int | None = None
+    table: str,
+    key: str,
+    rewind: Rewind,
+    *,
+    now: float,
+    limit: int,
+    pages: int | None = None,
+    rows: int = _PAGE,
 ) -> "Job[tuple[Block | None, Slice | None]]":
     """Return the newest row, and the newest messages, the oldest first; one Query for each MB.
 
     Args:
         limit: messages; of more, the oldest are returned.
         pages: how many requests, at most; what they do not reach is left out.
+        rows: of one request, at most.
     """
     least = float("inf") if rewind.events is None else rewind.events
-    wanted = _PAGE if rewind.events is None else max(1, min(_PAGE, rewind.events))
+    wanted = rows if rewind.events is None else max(1, min(rows, rewind.events))
     members: dict[str, Any] = {**newest_query(key, limit=wanted), "TableName": table}
     newest: Block | None = None
     blocks: list[Block] = []

@@ -5,8 +5,8 @@ epoch, up to the newest or, where `more` says so, up to where the next request g
 """
 
 import json
-from typing import Any
 
+from ..cheap_typing import Any
 from ..errors import InvalidArgumentError
 from .positions import Position, Rewind, Slice
 
@@ -20,13 +20,8 @@ def history_answer(since: Position | None, found: Slice) -> dict[str, Any]:
     something may be missing, and there are no messages: the state is to be fetched afresh.
     """
     numbers, newest = found.numbers, found.newest
-    is_whole = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
-    if since is None:
-        recovered = False
-    else:
-        first = numbers[0] if numbers else newest.seq + 1
-        recovered = since.epoch == newest.epoch and first == since.seq + 1 and is_whole
-    if not is_whole or (since is not None and not recovered):
+    recovered = since is not None and follows(since, found)
+    if not _is_whole(numbers) or (since is not None and not recovered):
         return _answer(newest, False, [], False)
     messages = json.loads(f"[{','.join(found.texts)}]")
     for message, seq in zip(messages, numbers, strict=True):
@@ -34,6 +29,12 @@ def history_answer(since: Position | None, found: Slice) -> dict[str, Any]:
         message["seq"] = seq
     reached = numbers[-1] if numbers else newest.seq
     return _answer(Position(newest.epoch, reached), recovered, messages, reached < newest.seq)
+
+
+def follows(since: Position, found: Slice) -> bool:
+    """Return whether what was found follows upon a position without a hole."""
+    first = found.numbers[0] if found.numbers else found.newest.seq + 1
+    return since.epoch == found.newest.epoch and first == since.seq + 1 and _is_whole(found.numbers)
 
 
 def numbered(message: bytes, position: Position) -> bytes:
@@ -75,6 +76,10 @@ def parse_rewind(value: object) -> Rewind | None:
     raise InvalidArgumentError(
         f"rewind is {value!r:.80}; give a number of events, or a time such as '30s', '5m' or '1h'"
     )
+
+
+def _is_whole(numbers: list[int]) -> bool:
+    return not numbers or numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _is_count(value: object) -> bool:

@@ -221,7 +221,7 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
         b"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
@@ -232,7 +232,7 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
         b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n" % (b"x" * 70_000),
         b"HTTP/1.1 200 OK\r\nX: %b" % (b"x" * 70_000),
         b"HTTP/1.1 100 Continue\r\n\r\n" * 3_000,
-        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_048_577,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 4_194_305,
     ],
 )
 def test_what_is_no_answer_or_too_large_is_refused(wire):

@@ -85,7 +85,7 @@ def test_a_cold_start_imports_little_and_the_first_push_not_much_more(
     assert {"connection_push", "broadcaster.aws.kept_connections", "broadcaster.signing", "broadcaster.http1"} <= pushed
     assert not HEAVY & (imported | pushed)
     assert not FOR_AWS & imported
-    assert not {"subscriptions", "registry", "admission"} & (imported | pushed)
+    assert not {"subscriptions", "registry", "admission", "past"} & (imported | pushed)
 
 
 @each_python
@@ -101,4 +101,4 @@ def test_where_the_gateway_registers_it_imports_no_more_and_the_first_subscripti
     assert {"subscriptions", "registry", "admission", "signing_secret", "broadcaster.aws.json_service"} <= subscribed
     assert not HEAVY & (imported | subscribed)
     assert not FOR_AWS & imported
-    assert "connection_push" not in imported | subscribed
+    assert not {"connection_push", "past", "broadcaster.history.dynamodb_rows"} & (imported | subscribed)

@@ -65,11 +65,15 @@ def test_an_action_is_known_whatever_stands_beside_it(action: str) -> None:
 @pytest.mark.parametrize(
     ("members", "reason", "message"),
     [
-        ({}, "no_action", 'the frame has no "action"; give one of subscribe, unsubscribe, connection_id, ping'),
+        (
+            {},
+            "no_action",
+            'the frame has no "action"; give one of subscribe, unsubscribe, history, connection_id, ping',
+        ),
         (
             {"action": "publish"},
             "unknown_action",
-            "the action is 'publish'; known are subscribe, unsubscribe, connection_id, ping",
+            "the action is 'publish'; known are subscribe, unsubscribe, history, connection_id, ping",
         ),
         ({"action": "Ping"}, "unknown_action", "the action is 'Ping'; known are"),
         ({"action": None}, "unknown_action", "the action is null; known are"),
