@@ -11,11 +11,11 @@ from contextlib import suppress
 
 import log_line
 from broadcaster.aws.retries import AwsError
+from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.errors import BroadcasterError
 from publishing.request import Request, RequestError
 from publishing.signature import MAX_SKEW, check_signed, read_claim
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from publishing.events import Event
     from publishing.signature import Signed

@@ -5,13 +5,13 @@ from contextlib import suppress
 
 from broadcaster.aws.environment import stage_endpoint
 from broadcaster.aws.retries import AwsError
+from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.errors import BroadcasterError
 from own_environment import required
 
 from . import table
 from .messages import Message
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 

@@ -3,16 +3,11 @@
 import json
 
 from broadcaster.channels import check_channel
+from broadcaster.cheap_typing import NamedTuple
 from broadcaster.errors import InvalidArgumentError
 from broadcaster.messages import check_event
 
 from .request import RequestError
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from broadcaster.named_tuple import NamedTuple
 
 # As at Pusher: https://pusher.com/docs/channels/library_auth_reference/rest-api/
 MOST_CHANNELS = 100

@@ -2,17 +2,12 @@
 
 from collections.abc import Iterable
 
+from broadcaster.cheap_typing import NamedTuple
 from broadcaster.errors import MessageError
 from broadcaster.messages import MessageEncoder, check_size, envelope
 
 from .events import Event
 from .request import RequestError
-
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from broadcaster.named_tuple import NamedTuple
 
 # API Gateway bills a message for each 32 KB. https://aws.amazon.com/api-gateway/pricing/
 SHARED_BYTES = 32 * 1024

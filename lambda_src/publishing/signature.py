@@ -9,13 +9,9 @@ import hmac
 from collections.abc import Iterable
 from hashlib import md5
 
-from .request import Request, RequestError
+from broadcaster.cheap_typing import NamedTuple
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
-if TYPE_CHECKING:
-    from typing import NamedTuple
-else:
-    from broadcaster.named_tuple import NamedTuple
+from .request import Request, RequestError
 
 # Seconds by which the clock of who signs may differ from ours, as at Pusher.
 MAX_SKEW = 600

@@ -13,6 +13,7 @@ import time
 from aws_services import service
 from broadcaster.aws.json_service import Ask, once
 from broadcaster.aws.retries import AwsError
+from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.registries.dynamodb_jobs import batches, channels_of, read, removals, write
 from broadcaster.registries.dynamodb_rows import (
     EVERYTHING,
@@ -24,7 +25,6 @@ from broadcaster.registries.dynamodb_rows import (
 )
 from own_environment import required
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
