@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import BroadcasterError
-from . import connections, disconnect, send
+from . import connections, disconnect, send, tail
 from .doctor import command as doctor
 
-_COMMANDS = (doctor, send, connections, disconnect)
+_COMMANDS = (doctor, tail, send, connections, disconnect)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """What is printed: safe for a terminal, whatever it came from."""
 
+import os
 import sys
 from typing import TextIO
 
@@ -21,3 +22,8 @@ def mark(is_ok: bool, stream: TextIO) -> str:
     except UnicodeEncodeError:
         return "ok  " if is_ok else "FAIL"
     return "✓" if is_ok else "✗"
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Tell whether colours are wanted there: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")

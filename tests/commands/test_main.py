@@ -30,7 +30,7 @@ def test_a_wrong_call_shows_what_is_right(arguments):
 
 def test_help_needs_no_settings():
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BROADCASTER_"))}
-    for command in ("send", "connections", "disconnect"):
+    for command in ("doctor", "tail", "send", "connections", "disconnect"):
         done = call(command, "--help", env=environment)
         assert done.returncode == 0
         assert "--registry" in done.stdout
