@@ -7,7 +7,8 @@
     ├── RegistryError          look at the registry: it could not be read or written
     ├── RefusedError           look at access or the address: API Gateway refuses everybody, or cannot be found; or so
     │                          does Secrets Manager when subscriptions are to be signed
-    ├── UnavailableError       try again later: API Gateway gave no answer about the connection that it was asked about
+    ├── UnavailableError       try again later: API Gateway gave no answer about the connection that it was asked about,
+    │                          or this machine has no file descriptor or thread left
     └── ClosedError            make a new broadcaster: this one was closed
 
 What happens to a message for a single connection (gone, slow, throttled) is data in the `BroadcastResult`, never an
@@ -55,7 +56,11 @@ class RefusedError(BroadcasterError):
 
 
 class UnavailableError(BroadcasterError):
-    """API Gateway could not be brought to answer a question about one connection; the text has its last words."""
+    """What was asked for could not be done now, and may be in a moment; the text says what stood in the way.
+
+    API Gateway could not be brought to answer a question about one connection, or this machine had no file descriptor
+    or thread left to send with. The next call tries afresh; nothing has to be restarted.
+    """
 
 
 class ClosedError(BroadcasterError):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from .errors import RegistryError
+from .errors import BroadcasterError, RegistryError
 
-# Each names another path than that of a connection, so neither is posted to. Nothing here registers them, but whoever
+# Each names another path than that of a connection, so none is posted to. Nothing here registers them, but whoever
 # can write where the entries live could put one there, and one such entry must not end the broadcast for everybody.
-_PATHS = frozenset((".", ".."))
+_PATHS = frozenset(("", ".", ".."))
+_TEXT = frozenset((str,))
 
 
 class Listeners:
@@ -19,13 +20,18 @@ class Listeners:
         error: why the pages ended too early, if they did.
 
     Raises:
-        RegistryError: the first page cannot be read.
+        BroadcasterError: the first page cannot be read: a `RegistryError`, unless the registry raises another of ours.
     """
 
     def __init__(self, pages: Iterator[list[str]]) -> None:
         self.error: RegistryError | None = None
         self._pages = _without_paths(pages)
-        self._first = next(self._pages, None)
+        try:
+            self._first = next(self._pages, None)
+        except BroadcasterError:
+            raise
+        except Exception as error:
+            raise _broken_off(error) from error
 
     @property
     def is_empty(self) -> bool:
@@ -42,14 +48,27 @@ class Listeners:
                 self.error = error
                 return
             except Exception as error:  # of a registry that is somebody's own, or of credentials that are gone
-                self.error = RegistryError(f"the list of connections broke off: {type(error).__name__}: {error}")
+                self.error = _broken_off(error)
                 self.error.__cause__ = error
                 return
 
 
+def _broken_off(error: Exception) -> RegistryError:
+    return RegistryError(f"the list of connections broke off: {type(error).__name__}: {error}")
+
+
 def _without_paths(pages: Iterator[list[str]]) -> Iterator[list[str]]:
     for page in pages:
+        if not _TEXT.issuperset(map(type, page)):
+            _check_text(page)
         if _PATHS.isdisjoint(page):
             yield page
         elif kept := [connection_id for connection_id in page if connection_id not in _PATHS]:
             yield kept
+
+
+def _check_text(page: list[str]) -> None:
+    """Refuse what would end the sending in the middle, such as the bytes of a Redis client that does not decode."""
+    for connection_id in page:
+        if not isinstance(connection_id, str):
+            raise RegistryError(f"the registry lists {connection_id!r:.80}, which is no text; connection ids are str")

@@ -7,6 +7,7 @@ from .boto3_service import Boto3Service, make_client
 from .credentials import CredentialSource
 from .environment import region_in_environment, service_endpoint
 from .json_service import JsonService
+from .profiles import missing_profile
 from .retries import Patience
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ def find_region() -> str | None:
     if region := region_in_environment():
         return region
     try:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ProfileNotFound
         from botocore.session import Session
     except ImportError:
         return None
     try:
         return Session().get_config_variable("region") or None
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"the region cannot be read: {missing_profile(error)}") from error
     except BotoCoreError as error:
         raise ConfigurationError(f"AWS's configuration files cannot be read: {error}") from error
 

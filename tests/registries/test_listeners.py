@@ -161,4 +161,29 @@ def test_stale_connections_are_removed_after_the_sending_and_for_a_bounded_time(
 
 def test_an_entry_that_would_name_another_path_is_passed_over():
     # Whoever can write to a table of DynamoDB can put it there.
-    assert list(Listeners(iter([["a", ".", "b"], ["..", "."], ["c"]]))) == [["a", "b"], ["c"]]
+    assert list(Listeners(iter([["a", ".", "b"], ["..", "", "."], ["c"]]))) == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("odd", [b"connection-b=", 5, None])
+def test_an_entry_that_is_no_text_ends_the_list_and_not_the_broadcast(odd, broadcast, sink):
+    class Odd(Away):
+        def pages(self, channel):
+            return iter(self._pages)
+
+    for page in ([odd], ["connection-c=", odd]):
+        with pytest.raises(RegistryError, match=r"which is no text; connection ids are str") as error:
+            broadcast(Odd(["connection-a="], page))
+        assert error.value.result == {"sent": 1, "failed": 0, "stale": 0}
+    assert set(sink.received) == {"connection-a="}
+
+
+def test_any_error_of_a_registry_of_ones_own_is_a_registry_error(broadcast):
+    class Broken(Away):
+        def pages(self, channel):
+            raise KeyError("a bug")
+            yield
+
+    with pytest.raises(RegistryError, match="KeyError: 'a bug'") as error:
+        broadcast(Broken())
+    assert error.value.result is None
+    assert isinstance(error.value.__cause__, KeyError)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broadcaster.aws.choose import find_region
 from broadcaster.aws.credentials import CredentialSource
 from broadcaster.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ VARIABLES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """An AWS set-up of the test's own: files in `tmp_path`, nothing in the environment, no instance metadata."""
-    for name in [*VARIABLES, "AWS_DEFAULT_PROFILE"]:
+    for name in [*VARIABLES, "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -112,8 +113,20 @@ def test_half_of_the_keys_is_said():
 
 
 def test_a_profile_that_does_not_exist_is_named(home, monkeypatch):
+    (home / "credentials").write_text("[work]\naws_access_key_id = a\n")
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(ConfigurationError, match="nobody"):
+    for read in (CredentialSource().read, find_region):
+        with pytest.raises(ConfigurationError) as caught:
+            read()
+        said = "AWS_PROFILE names the profile 'nobody', which is neither in "
+        assert f"{said}{home / 'config'} nor {home / 'credentials'} (there: work); correct" in str(caught.value)
+
+
+def test_the_variable_that_botocore_obeys_is_named(home, monkeypatch):
+    (home / "config").write_text("[profile work]\nregion = eu-west-3\n")
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_DEFAULT_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match="AWS_DEFAULT_PROFILE names the profile 'nobody'"):
         CredentialSource().read()
 
 
