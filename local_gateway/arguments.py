@@ -45,6 +45,13 @@ def _add_serving(group: argparse._ArgumentGroup) -> None:
     add("--assembly", type=Path, default=Path("cdk.out"), help="folder that 'cdk synth' wrote, or one template file")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=8080, help="port to listen on, 0 for any that is free (default: %(default)s)")
+    add(
+        "--url-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="port of the template's first function URL, the others have those above it (default: any that are free)",
+    )
     add("--api", metavar="LOGICAL_ID", help="which WebSocket API, when there are several")
     add("--stage", metavar="NAME", help="which stage, when there are several")
     add("--region", help="region of a stack that names none (default: AWS_REGION, or else us-east-1)")

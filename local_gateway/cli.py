@@ -62,6 +62,8 @@ async def _serve(given: argparse.Namespace, log: EventLog) -> None:
             print(
                 f"credentials AWS_ACCESS_KEY_ID={made.access_key} AWS_SECRET_ACCESS_KEY={made.secret_key}", flush=True
             )
+        for name, url in gateway.function_urls.items():
+            print(f"function-url {name} {url}", flush=True)
         await stopped.wait()
     finally:
         await gateway.stop()
@@ -78,6 +80,7 @@ def _settings(given: argparse.Namespace, credentials: Credentials | None) -> Set
     return Settings(
         host=given.host,
         port=given.port,
+        url_port=given.url_port,
         credentials=credentials,
         is_unsigned=given.unsigned,
         environment=dict(given.env),

@@ -22,6 +22,7 @@ from .connections.table import SOCKET_BUFFER, ConnectionTable
 from .errors import AddressError
 from .event_log import EventLog
 from .faults import Faults
+from .function_urls.server import FunctionUrls
 from .lambdas.environment import GatewayAddress, RoleCredentials
 from .lambdas.functions import Functions
 from .lambdas.integration import Integrations
@@ -50,6 +51,7 @@ class Settings:
     buffer_limit: int = SOCKET_BUFFER  # bytes that may wait for one slow client
     is_serial: bool = False  # handle one connection's messages one after the other
     recycle_after: int | None = None  # events per Lambda environment
+    url_port: int = 0  # of the first function URL, the others above it; 0: the system chooses
     lambda_concurrency: int | None = None  # events at once, beyond which they are refused; none: they wait
 
 
@@ -118,6 +120,7 @@ class Gateway:
             faults=self.faults,
             log=self._log,
         )
+        self._function_urls = FunctionUrls(self._current, self._integrations, self._log)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -133,6 +136,11 @@ class Gateway:
     def connections_url(self) -> str:
         """The address to give to SDKs as the endpoint of the management API."""
         return f"http://{self._authority}/{self.api.stage}"
+
+    @property
+    def function_urls(self) -> Mapping[str, str]:
+        """The addresses of the template's function URLs, by their logical ids."""
+        return self._function_urls.urls
 
     async def start(self) -> None:
         """Listen, and begin to start one environment for each function.
@@ -154,11 +162,16 @@ class Gateway:
         )
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        try:
+            await self._function_urls.start(self.settings.host, self.settings.url_port)
+        except OSError as error:
+            raise _address_error(error, self.settings.host, self.settings.url_port) from None
 
     async def stop(self) -> None:
         """Close every connection, stop listening, and end every process. May be called again."""
         self._lifetimes.stop()
         await self._lifecycle.stop()
+        await self._function_urls.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         await self._functions.close()
@@ -237,11 +250,15 @@ class Gateway:
                 (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
             )
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise AddressError(f"port {port} is taken on {host}; give another, or --port 0 for any") from None
-            raise AddressError(f"{host} port {port} cannot be listened on: {error.strerror or error}") from None
+            raise _address_error(error, host, port) from None
         except OverflowError:
             raise AddressError(f"port {port} does not exist; a port is between 0 and 65535") from None
+
+
+def _address_error(error: OSError, host: str, port: int) -> AddressError:
+    if error.errno == errno.EADDRINUSE:
+        return AddressError(f"port {port} is taken on {host}; give another, or 0 for any")
+    return AddressError(f"{host} port {port} cannot be listened on: {error.strerror or error}")
 
 
 def _fresh_credentials() -> Credentials:

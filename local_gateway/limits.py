@@ -17,6 +17,7 @@ LAMBDA_TIMEOUT: Final = 3.0  # seconds, when the template gives none
 LAMBDA_MEMORY: Final = 128  # MB, when the template gives none
 LAMBDA_INIT_TIMEOUT: Final = 10.0  # seconds for the import of the handler
 LAMBDA_CONCURRENCY: Final = 1000  # executions at once per account and Region
+LAMBDA_MAX_REQUEST: Final = 6 * 1024 * 1024  # bytes of an event
 LAMBDA_MAX_RESPONSE: Final = 6 * 1024 * 1024  # bytes of JSON that a handler may return
 
 

@@ -43,20 +43,24 @@ class Integrations:
         A function that outlasts the integration's timeout goes on until its own, as on AWS; nobody hears its result.
         An event that had to wait so long for a process is not run any more.
         """
-        invocation = Invocation(event, request_id, trace_id or new_trace_id())
-        task = asyncio.create_task(self._pool_of(route).invoke(invocation, queue_timeout=route.timeout))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        done, _ = await asyncio.wait({task}, timeout=route.timeout)
-        if not done:
+        outcome = await self.run(route, event, request_id=request_id, trace_id=trace_id or new_trace_id())
+        if outcome is None:
             return Reply(problem=ENDPOINT_REQUEST_TIMED_OUT)
-        outcome = task.result()
         if outcome.error is not None:
             return Reply(problem=INTERNAL_SERVER_ERROR, outcome=outcome)
         try:
             return read_proxy_result(outcome.result)._replace(outcome=outcome)
         except MalformedResultError as error:
             return Reply(problem=INTERNAL_SERVER_ERROR, outcome=outcome._replace(error=str(error)))
+
+    async def run(self, route: Route, event: Mapping[str, Any], *, request_id: str, trace_id: str) -> Outcome | None:
+        """Run one event and return what became of it, `None` if that takes longer than the route waits."""
+        invocation = Invocation(event, request_id, trace_id)
+        task = asyncio.create_task(self._pool_of(route).invoke(invocation, queue_timeout=route.timeout))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        done, _ = await asyncio.wait({task}, timeout=route.timeout)
+        return task.result() if done else None
 
     async def close(self) -> None:
         """Stop waiting for what still runs."""

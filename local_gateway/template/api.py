@@ -10,7 +10,7 @@ from ..errors import AssemblyError, TemplateError
 from ..limits import INTEGRATION_TIMEOUT, LAMBDA_MEMORY, LAMBDA_TIMEOUT
 from ..throttle import StageThrottle
 from .assembly import StackTemplate, read_stacks
-from .intrinsics import API, FUNCTION, Deployment, Resolver
+from .intrinsics import API, FUNCTION, FUNCTION_URL, Deployment, Resolver
 from .permissions import missing_permissions
 from .selection import SelectionExpression
 
@@ -54,6 +54,7 @@ class WebSocketApi:
     deployment: Deployment
     selection: SelectionExpression
     routes: Mapping[str, Route]
+    urls: Mapping[str, Function] = field(default_factory=dict)  # the functions behind function URLs, by logical id
     throttles: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # see StageThrottle
     warnings: tuple[str, ...] = ()  # sentences about what AWS would refuse
     template: Path | None = None  # the file that all this was read from
@@ -65,8 +66,9 @@ class WebSocketApi:
 
     @property
     def functions(self) -> list[Function]:
-        """Each function behind a route, once."""
-        return list({route.function.arn: route.function for route in self.routes.values()}.values())
+        """Each function behind a route or a function URL, once."""
+        functions = [*(route.function for route in self.routes.values()), *self.urls.values()]
+        return list({function.arn: function for function in functions}.values())
 
 
 def read_api(
@@ -118,6 +120,7 @@ class _Reader:
     def read(self, stage: str | None) -> WebSocketApi:
         properties = self._resolver.resolve(self._resolver.of_type(API)[self._logical_id])
         routes = self._read_routes()
+        urls = self._read_urls()
         stage = self._choose_stage(stage)
         self._warnings += missing_permissions(
             self._resolver,
@@ -132,6 +135,7 @@ class _Reader:
             deployment=self._stack.deployment,
             selection=SelectionExpression(properties.get("RouteSelectionExpression", "$request.body.action")),
             routes=routes,
+            urls=urls,
             warnings=tuple(self._warnings),
             throttles=_throttles(self._stages()[stage]),
             template=self._stack.path,
@@ -214,13 +218,29 @@ class _Reader:
                 f"route {key} has an integration of type {kind} to {uri or 'nothing'};"
                 " the gateway knows AWS_PROXY to a Lambda function alone"
             )
-        arn = ":".join(match["arn"].split(":")[:_FUNCTION_ARN_PARTS])
+        return self._function_at(match["arn"], f"route {key}")
+
+    def _read_urls(self) -> dict[str, Function]:
+        urls = {}
+        for logical_id, properties in self._resolver.of_type(FUNCTION_URL).items():
+            given = self._resolver.resolve(properties)
+            try:
+                if given.get("AuthType") != "NONE":
+                    raise TemplateError(f"it has AuthType {given.get('AuthType')}; the gateway serves NONE alone")
+                urls[logical_id] = self._function_at(str(given.get("TargetFunctionArn", "")), "it")
+            except (AssemblyError, TemplateError) as error:  # the API can be served without it
+                self._warnings.append(f"function URL {logical_id} is not served: {error}")
+        return urls
+
+    def _function_at(self, given: str, who: str) -> Function:
+        """Read the function with an ARN or a name."""
+        arn = ":".join(given.split(":")[:_FUNCTION_ARN_PARTS])
         for logical_id, properties in self._resolver.of_type(FUNCTION).items():
             if arn in (self._resolver.arn(logical_id), self._resolver.physical_id(logical_id)):
                 if arn not in self._functions:
                     self._functions[arn] = self._read_function(logical_id, properties)
                 return self._functions[arn]
-        raise TemplateError(f"route {key} invokes {arn}, which is no function of {self._stack.path.name}")
+        raise TemplateError(f"{who} invokes {arn}, which is no function of {self._stack.path.name}")
 
     def _read_function(self, logical_id: str, properties: Mapping[str, Any]) -> Function:
         name = self._resolver.physical_id(logical_id)

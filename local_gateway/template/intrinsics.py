@@ -12,6 +12,7 @@ from ..errors import TemplateError
 
 API = "AWS::ApiGatewayV2::Api"
 FUNCTION = "AWS::Lambda::Function"
+FUNCTION_URL = "AWS::Lambda::Url"
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _NO_VALUE = object()

@@ -136,6 +136,11 @@ class LocalGateway:
         return self._gateway.connections_url
 
     @property
+    def function_urls(self) -> Mapping[str, str]:
+        """The addresses of the template's function URLs, by their logical ids."""
+        return self._gateway.function_urls
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables by which a backend's SDK finds the gateway, with credentials that it accepts."""
         credentials, region = self._gateway.credentials, self._gateway.api.deployment.region

@@ -93,6 +93,20 @@ async def test_it_prints_two_addresses_serves_and_stops_cleanly(assembly, eventu
     assert set(environment) - {"LC_CTYPE"} == LAMBDA_SETS | extra
 
 
+async def test_it_prints_the_addresses_of_function_urls(assembly):
+    assembly.function("Main", HANDLER)
+    assembly.route("$default", "Main")
+    assembly.resources["Url"] = assembly.resource(
+        "AWS::Lambda::Url", AuthType="NONE", TargetFunctionArn={"Fn::GetAtt": ["Main", "Arn"]}
+    )
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    async with command("--assembly", assembly.write(), "--port", 0, **keys) as process:
+        lines = [(await process.stdout.readline()).decode() for _ in range(3)]
+        url = re.fullmatch(r"function-url Url (http://127\.0\.0\.1:\d+/)\n", lines[2])[1]
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            assert "pid" in await response.json()
+
+
 async def test_workers_do_not_outlive_a_gateway_that_is_killed(assembly, eventually):
     assembly.function("Main", HANDLER)
     assembly.route("$default", "Main", is_two_way=True)

@@ -109,9 +109,9 @@ async def test_between_events_an_environment_stands_still(serve, eventually):
     threads = os.listdir(f"/proc/{first['pid']}/task")  # noqa: PTH208 - which blocks nobody
     assert len(threads) > 1  # one of them ticks
     await eventually(lambda: {state_of(thread) for thread in threads} == {"T"})
-    second = await running.ask(socket, "x")
-    assert second["pid"] == first["pid"]
-    assert second["ticks"] > first["ticks"]
+    while (later := await running.ask(socket, "x"))["ticks"] == first["ticks"]:  # a busy machine lets it tick later
+        pass
+    assert later["pid"] == first["pid"]
 
 
 async def test_as_many_environments_run_as_there_are_events(serve, assembly):
