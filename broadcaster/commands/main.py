@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..errors import BroadcasterError
 from . import connections, disconnect, send, tail
 from .doctor import command as doctor
+from .stack import fill_in
 
 _COMMANDS = (doctor, tail, send, connections, disconnect)
 
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The commands say themselves what went wrong; else each warning would stand there twice.
     logging.getLogger("broadcaster").addHandler(logging.NullHandler())
     try:
+        if given.stack is not None:
+            fill_in(given)
         code: int = given.run(given)
         sys.stdout.flush()
     except BroadcasterError as error:

@@ -21,6 +21,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--stage", metavar="STAGE", help="else WEBSOCKET_STAGE, else production")
     group.add_argument("--endpoint-url", metavar="URL", help="of a domain of your own, or of a local gateway")
     group.add_argument("--registry", metavar="URL", help=f"where the list of connections is; else {VARIABLE}")
+    group.add_argument("--stack", metavar="NAME", help="take all of these from the outputs of a deployed stack")
+    parser.set_defaults(secret=None, from_stack=frozenset())
 
 
 def open_broadcaster(given: argparse.Namespace, **options: Any) -> Broadcaster:

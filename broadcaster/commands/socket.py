@@ -23,6 +23,11 @@ class SocketClosedError(Exception):
 class Socket:
     """One connection, which keeps itself from being idle while it is read. To be used by one thread.
 
+    Attributes:
+        connection_id: its id.
+        handshake_seconds: how long connecting took, the name's look-up and TLS included.
+        answer_seconds: how long the Lambda took to answer the first frame.
+
     Args:
         origin: sent as the `Origin` of the page; needed where the deployment lists the origins that it admits.
 
@@ -42,6 +47,7 @@ class Socket:
                 'pip install "websockets>=15"'
             ) from error
         self._closed = ConnectionClosed
+        began = time.monotonic()
         self._open = ExitStack()
         url = f"{'wss' if endpoint.scheme == 'https' else 'ws'}://{endpoint.authority}{endpoint.base_path}"
         options: dict[str, Any] = {"ssl": make_context(True)} if endpoint.scheme == "https" else {}
@@ -64,8 +70,10 @@ class Socket:
             ) from error
         except (OSError, InvalidHandshake) as error:
             raise RefusedError(f"{url} cannot be reached: {error or 'no answer in time'}") from error
-        self.opened_at = self._spoken_at = time.monotonic()
+        self._spoken_at = time.monotonic()
+        self.handshake_seconds = self._spoken_at - began
         self.connection_id = self._ask_for_id(url)
+        self.answer_seconds = time.monotonic() - self._spoken_at
 
     def send(self, frame: dict[str, Any]) -> None:
         """Send one frame.
@@ -121,6 +129,7 @@ class Socket:
             self.send({"action": "connection_id"})
             answer = self.wait_for(type="connection_id")
         except SocketClosedError as error:
+            self.close()
             raise UnavailableError(f"{url} closed the connection before it answered: {error}") from error
         if answer is None:
             self.close()

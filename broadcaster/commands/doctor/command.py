@@ -19,6 +19,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "environment. Changes nothing. The report has no secrets and no ids in full. Exits with 1 if a check failed.",
     )
     parser.add_argument("--json", action="store_true", help="a line of JSON for each check")
+    parser.add_argument(
+        "--send",
+        action="store_true",
+        help="connect, subscribe to a channel of its own and send one event through; needs the package websockets",
+    )
+    parser.add_argument("--origin", metavar="ORIGIN", help="for --send: one of allowed_origins, where there are some")
     add_settings(parser)
     parser.set_defaults(run=run)
 

@@ -14,10 +14,11 @@ from ...registries.memory import MemoryRegistry
 from ...signing import Credentials
 from ...subscription_secret import VARIABLE as SECRET_VARIABLE
 from .access import try_access, try_through_proxy
+from .event import send_one
 from .finding import Finding, good, redact, shorten, split_advice
 from .keys import find_credentials
 from .living import ask_sample
-from .places import find_settings
+from .places import find_settings, place_of
 from .secret import look_at_secret
 from .stores import look_at_registry
 from .way import is_vpc_endpoint, look_up, travel
@@ -89,10 +90,19 @@ class Examination:
             yield split_advice("registry", error)
         if registry is not None:
             entries, findings = look_at_registry(registry)
-            where = "--registry" if self._given.registry else VARIABLE if os.environ.get(VARIABLE) else "the default"
+            where = (
+                place_of(self._given, "registry")
+                if self._given.registry
+                else VARIABLE
+                if os.environ.get(VARIABLE)
+                else "the default"
+            )
             yield findings[0]._replace(text=f"{findings[0].text} ({where})")
             yield from findings[1:]
-            registry.close()
-        yield look_at_secret(is_needed=isinstance(registry, DynamoDBRegistry))
+        yield look_at_secret(of_stack=self._given.secret, is_needed=isinstance(registry, DynamoDBRegistry))
         if endpoint and registry is not None and not isinstance(registry, MemoryRegistry) and findings[0].is_ok:
             yield ask_sample(endpoint, entries)
+        if self._given.send and endpoint and registry is not None and findings[0].is_ok:
+            yield from send_one(self._given, endpoint, registry)
+        if registry is not None:
+            registry.close()

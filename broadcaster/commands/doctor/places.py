@@ -22,7 +22,7 @@ def find_settings(given: argparse.Namespace) -> tuple[Endpoint | None, Finding]:
         return None, found._replace(advice=f"{found.advice}; in the environment {', '.join(_NAMES)}")
     in_environment = endpoint_in_environment("execute-api")
     if given.endpoint_url:
-        parts = [f"{endpoint.url} (--endpoint-url)"]
+        parts = [f"{endpoint.url} ({place_of(given, 'endpoint_url')})"]
     elif in_environment:
         parts = [f"{endpoint.url} ({in_environment[1]})"]
     else:
@@ -35,6 +35,11 @@ def find_settings(given: argparse.Namespace) -> tuple[Endpoint | None, Finding]:
     return endpoint, good("settings", ", ".join(parts))
 
 
+def place_of(given: argparse.Namespace, argument: str) -> str:
+    """Return where the value of an argument was given."""
+    return f"the stack {given.stack}" if argument in given.from_stack else f"--{argument.replace('_', '-')}"
+
+
 def _place_of_stage(given: argparse.Namespace) -> str:
     if given.stage is not None:
         return "--stage"
@@ -43,7 +48,7 @@ def _place_of_stage(given: argparse.Namespace) -> str:
 
 def _place_of_region(given: argparse.Namespace, endpoint: Endpoint) -> str:
     if given.region:
-        return "--region"
+        return place_of(given, "region")
     if f".{endpoint.region}." in endpoint.host:
         return "the host's name" if given.endpoint_url or endpoint_in_environment("execute-api") else _variable()
     return _variable()
