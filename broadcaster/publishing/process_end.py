@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from .publisher import Publisher
 
-_SECONDS = 2.0
+SECONDS = 2.0
 
 # The modules of which forked children run the finalizers, and not what was registered with `atexit`.
 _FINALIZING = ("multiprocessing.util", "billiard.util")
@@ -35,6 +35,6 @@ def close_at_end(publisher: "Publisher") -> None:
 
 
 def _close_all(**_: object) -> None:
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + SECONDS
     for publisher in list(_publishers):
         publisher.close(max(0.0, end - time.monotonic()))

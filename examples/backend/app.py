@@ -1,4 +1,4 @@
-"""Two things make a backend push events: it takes in the connection ids of its users' browsers, and it broadcasts."""
+"""Two things make a backend push events: it takes in the connection ids of its users' browsers, and it publishes."""
 
 import os
 from collections.abc import AsyncIterator
@@ -27,6 +27,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         api_id=os.environ["WEBSOCKET_API_ID"],
         region=os.environ["AWS_REGION"],
         stage=os.environ.get("WEBSOCKET_STAGE", "production"),
+        window={"logs": 1.0, "*": 0.1},  # a second of the log shares a message; status comes at once
     )
     with traffic.running():
         yield

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from broadcaster import broadcast
+from broadcaster import publish
 
 from . import edge, history
 from .login import SignedIn
@@ -17,13 +17,13 @@ from .simulation import MAX_SPEED, Simulation, TooManyRuns
 SPEED = "SIMULATION_SPEED"
 
 
-def publish(channel: str, event: str, data: dict[str, Any]) -> None:
+def report(channel: str, event: str, data: dict[str, Any]) -> None:
     if channel == "admin":
         history.record(data)
-    broadcast(channel, event, data)
+    publish(channel, event, data)  # the work goes on whether anybody hears of it or not
 
 
-engine = Simulation(publish)
+engine = Simulation(report)
 router = APIRouter()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.broadcaster.publishing.received import data_of
 
-pytestmark = pytest.mark.usefixtures("aws_keys")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("aws_keys")]
 ROOT = Path(__file__).parents[3]
 VIEWER = "L0SM9cOFvHcCIhw="
 # What is registered with `atexit` first is called last.

@@ -14,6 +14,7 @@ import pytest
 from tests.broadcaster.publishing.received import data_of, wait_until
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.skipif(sys.platform == "win32", reason="these are for systems with fork"),
 ]

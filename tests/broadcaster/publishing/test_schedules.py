@@ -15,6 +15,7 @@ from tests.broadcaster.publishing.received import shown
 from tests.broadcaster.test_forks import in_child
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
 ]
