@@ -12,7 +12,6 @@ from ..cheap_typing import Any
 from ..errors import ConfigurationError
 from ..forks import make_lock, remake_in_child
 from ..signing import Credentials
-from .profiles import missing_profile
 
 # Keys win over a profile in botocore too, but it insists that a profile which is named exists.
 # Of the two names of the token botocore reads the older one first.
@@ -128,6 +127,8 @@ def _check(value: str | None, name: str) -> None:
 def _explain(error: Exception) -> str:
     """Return an error's own words, without what they may repeat of a request."""
     if type(error).__name__ == "ProfileNotFound":
+        from .profiles import missing_profile  # not in the Lambda's bundle, where nobody has profiles
+
         return missing_profile(error)
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's ClientError: AWS refused to hand out credentials
