@@ -4,10 +4,9 @@ from ..cheap_typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ConfigurationError
 from ..proxies import is_proxied
 from .boto3_service import Boto3Service, make_client
-from .credentials import CredentialSource
+from .credentials import CredentialSource, missing_profile
 from .environment import region_in_environment, service_endpoint
 from .json_service import JsonService
-from .profiles import missing_profile
 from .retries import Patience
 
 if TYPE_CHECKING:

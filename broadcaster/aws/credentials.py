@@ -24,6 +24,9 @@ _VARIABLES = (
     "AWS_DEFAULT_PROFILE",
 )
 
+_PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order
+_SHOWN_PROFILES = 10  # names of profiles
+
 
 class CredentialSource:
     """Reads the credentials anew each time it is asked, so that a refresh is honoured. Thread-safe and fork-safe.
@@ -127,8 +130,6 @@ def _check(value: str | None, name: str) -> None:
 def _explain(error: Exception) -> str:
     """Return an error's own words, without what they may repeat of a request."""
     if type(error).__name__ == "ProfileNotFound":
-        from .profiles import missing_profile  # not in the Lambda's bundle, where nobody has profiles
-
         return missing_profile(error)
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's ClientError: AWS refused to hand out credentials
@@ -138,3 +139,24 @@ def _explain(error: Exception) -> str:
     else:
         text = str(error) or type(error).__name__
     return " ".join(text.split())[:300]
+
+
+def missing_profile(error: Exception) -> str:
+    """Return what is missing, where it was looked for, and what would be right.
+
+    Args:
+        error: botocore's, whose own words are kept where the profile was not named by the environment.
+    """
+    from botocore.session import Session
+
+    session = Session()
+    profiles = session.full_config.get("profiles", {})
+    variable = next((name for name in _PROFILE_VARIABLES if name in os.environ), None)
+    if variable is None or os.environ[variable] in profiles:
+        return str(error)
+    files = " nor ".join(str(session.get_config_variable(name)) for name in ("config_file", "credentials_file"))
+    known = ", ".join(sorted(profiles)[:_SHOWN_PROFILES]) or "none"
+    return (
+        f"{variable} names the profile {os.environ[variable]!r:.80}, which is neither in {files} (there: {known}); "
+        f"correct {variable}, or unset it where credentials come from a role or from AWS_ACCESS_KEY_ID"
+    )

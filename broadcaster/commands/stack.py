@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from ..aws.choose import find_region
-from ..aws.profiles import missing_profile
+from ..aws.credentials import missing_profile
 from ..errors import ConfigurationError, RefusedError
 
 # Of the outputs that stacks/outputs.py makes: the arguments that they are.

@@ -292,14 +292,11 @@ def test_chunks_that_never_end_are_refused_before_they_are_many(chunk):
         AnswerReader().feed(head + chunk * 30_000)
 
 
-@pytest.mark.parametrize(
-    "lengths", [b"Content-Length: 5, 5", b"Content-Length: 5 ,\t5", b"Content-Length: 5\r\nContent-Length: 5"]
-)
-def test_a_length_that_is_told_twice_alike_holds(lengths):
-    assert read([b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\nhello"]).body == b"hello"
+def test_a_length_that_is_told_twice_alike_holds():
+    answer = AnswerReader().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
+    assert answer.body == b"hello"
 
 
-@pytest.mark.parametrize("lengths", [b"Content-Length: 5, 6", b"Content-Length: 5\r\nContent-Length: 6"])
-def test_two_lengths_are_an_error_that_says_so(lengths):
-    with pytest.raises(ProtocolError, match="^the answer has several lengths$"):
-        read([b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\nhello!"])
+def test_two_lengths_are_an_error_that_says_so():
+    with pytest.raises(ProtocolError, match=r"^the answer has several lengths$"):
+        AnswerReader().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!")
