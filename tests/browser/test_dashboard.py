@@ -11,6 +11,8 @@ def busy(dashboard):
     dashboard.system.ask("PUT", "/simulation", {"speed": 20})
     dashboard.page.locator("#run-list .run[data-status=completed]").first.wait_for()
     dashboard.system.ask("PUT", "/simulation", {"speed": 0})
+    # Its log comes after its status, which shares messages for less long.
+    dashboard.page.wait_for_function("() => parseInt(document.getElementById('lines').textContent) >= 100")
     return dashboard
 
 
