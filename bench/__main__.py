@@ -11,6 +11,7 @@ BENCHES = {
     "fresh": ("fresh", "import, first message, memory for 100,000 targets: processes that have just begun"),
     "profile": ("profile", "where the microseconds of one message go"),
     "publish": ("publish", "what publishing costs its caller, the process and the other viewers"),
+    "history": ("history", "what history costs: CPU of a message, requests, readings, DynamoDB's bill of a month"),
     "cost": ("cost", "what a month of events costs, posted one by one and published"),
     "lag": ("event_loop_lag", "how long an asyncio application's loop is held up while a broadcast goes out"),
     "gateway": ("gateway", "what the local gateway carries"),

@@ -29,6 +29,7 @@ DAYS = 30
 MESSAGE_PRICE = 1.00 / 1e6
 MINUTE_PRICE = 0.25 / 1e6
 VIEWERS = (1, 5, 50)
+ROW_BYTES = 172  # of a row of the history beside its message: keys, attributes and their names
 
 Windows = float | dict[str, float]
 # How it is called in the table, and the setting `window`; None posts each event.
@@ -54,6 +55,7 @@ class Sent(NamedTuple):
     events: int
     messages: int  # billed, for each viewer
     reads: int  # of the registry
+    units: int = 0  # that DynamoDB bills for keeping them in a history
 
 
 def load(runs: int, hours: float, seed: int) -> list[Published]:
@@ -73,7 +75,7 @@ def send(events: list[Published], window: Windows, *, is_watched: bool = True) -
     """Publish the events on their own clock; return what goes out to each viewer."""
     windows = check_publishing(window=window).window
     backlog = Backlog(windows, Ledger(), most_events=10_000, most_bytes=2**25, max_age=inf)
-    messages = reads = 0
+    messages = reads = units = 0
     unwatched: dict[str, float] = {}
     for event, following in pairwise([*events, Published(inf, "", b"")]):
         backlog.add(event.channel, event.body, None, event.at)
@@ -86,7 +88,8 @@ def send(events: list[Published], window: Windows, *, is_watched: bool = True) -
                         unwatched[channel] = now + UNWATCHED_SECONDS
                 for body in _bodies(backlog, channel, now):
                     messages += ceil(len(body) / BILLED_BYTES) * is_watched
-    return Sent(len(events), messages, reads)
+                    units += ceil((len(body) + ROW_BYTES) / 1024)
+    return Sent(len(events), messages, reads, units)
 
 
 def _bodies(backlog: Backlog, channel: str, now: float) -> Iterator[bytes]:

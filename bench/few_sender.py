@@ -30,7 +30,9 @@ def main() -> None:
     kind, url, redis = sys.argv[1:]
     face, _, registry = kind.partition(" ")
     pin(last=False)
-    send = {"sync": _sync, "asyncio": _asyncio, "boto3": _boto3, "publish": _publish}[face](registry, url, redis)
+    send = {"sync": _sync, "history": _with_history, "asyncio": _asyncio, "boto3": _boto3, "publish": _publish}[face](
+        registry, url, redis
+    )
     for line in sys.stdin:
         viewers, count = json.loads(line)
         before = cpu()
@@ -52,8 +54,14 @@ def _registry(kind: str, redis: str) -> Registry | str:
     return registry
 
 
-def _sync(registry: str, url: str, redis: str) -> Send:
-    caster = Broadcaster(endpoint_url=url, region=REGION, registry=_registry(registry, redis), rate=inf)
+def _with_history(registry: str, url: str, redis: str) -> Send:
+    return _sync(registry, url, redis, {"viewers-*": 2_000})
+
+
+def _sync(registry: str, url: str, redis: str, history: dict[str, int] | None = None) -> Send:
+    caster = Broadcaster(
+        endpoint_url=url, region=REGION, registry=_registry(registry, redis), rate=inf, history=history
+    )
 
     def send(channel: str, times: int) -> None:
         expected = _expected(channel)

@@ -1,7 +1,7 @@
 """The server that the benches send to: nginx on loopback, with TLS, answering at once or after 10 ms.
 
 It also stands in for DynamoDB with canned answers: a Query for the channel `viewers-5` finds five connections, one for
-any other finds none.
+any other finds none; a PutItem succeeds.
 
 nginx itself cannot answer late (`limit_req` spaces requests out, which is less than 10 ms for a slow sender), so its
 `echo` module from Debian does it, with a timer of nginx's own.
@@ -39,6 +39,7 @@ http {{
     access_log off;
     map $request_body $items {{
         default '{{"Items":[],"Count":0,"ScannedCount":0}}';
+        '~history#' '{{"Items":[]}}';
         {items}
     }}
     keepalive_requests 1000000000;
