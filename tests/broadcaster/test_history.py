@@ -135,6 +135,45 @@ def test_what_cannot_be_stored_is_not_sent(caster, server):
     assert received(server) == []
 
 
+class Watching(MemoryRegistry):
+    """A registry that notes, each time that the listeners are read, what is stored by then."""
+
+    def __init__(self):
+        super().__init__()
+        self.stored = []
+        self.caster = None
+
+    def pages(self, channel):
+        self.stored.append(self.caster._history.position(channel).seq)
+        yield from super().pages(channel)
+
+
+def test_a_message_is_stored_before_it_is_asked_who_listens(server):
+    # Or a client that subscribes and reads in between would find it in neither.
+    registry = Watching()
+    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
+    with Broadcaster(**settings, history={"admin": 200}, window=0.0) as caster:
+        registry.caster = caster
+        for number in range(1, 4):
+            caster.broadcast("admin", "event", number)
+            assert registry.stored.pop() == number
+        # Nobody listens, and that is not remembered either.
+        for number in range(4, 7):
+            caster.publish("admin", "event", number)
+            assert caster.flush()
+            assert registry.stored.pop() == number
+
+
+async def test_a_message_is_stored_before_it_is_asked_who_listens_in_asyncio_too(server):
+    registry = Watching()
+    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
+    async with AsyncBroadcaster(**settings, history={"admin": 200}) as caster:
+        registry.caster = caster
+        for number in range(1, 4):
+            await caster.broadcast("admin", "event", number)
+            assert registry.stored.pop() == number
+
+
 async def test_the_asyncio_face_does_the_same(server, registry):
     settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
     async with AsyncBroadcaster(**settings, history={"admin": 200}) as caster:
