@@ -62,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
         help="who registers connections: the backend, or the gateway in a table (default: %(default)s)",
     )
     of_run.add_argument(
+        "--publish", action="store_true", help="let other languages publish over HTTP; with --registry dynamodb"
+    )
+    of_run.add_argument(
         "--simulate", type=float, metavar="SPEED", help="simulate runs for the dashboard, e.g. at speed 1"
     )
     of_run.add_argument("--verbose", action="store_true", help="log a line for each post, not one a second for all")

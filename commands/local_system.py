@@ -1,6 +1,7 @@
 """`dev.py run`: the whole system on this machine."""
 
 import argparse
+import json
 import os
 import secrets
 import socket
@@ -20,6 +21,8 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     """Start the whole system on this machine: the local gateway with the stack, and the example backend."""
     if options.once:
         options.port = options.backend_port = 0  # whatever is free: nobody else needs to find them
+    if options.publish and options.registry != "dynamodb":
+        raise Stop("--publish needs the gateway to register connections; give --registry dynamodb too")
     for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
         check_port(port, name)
     set_up("run")
@@ -27,6 +30,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     # Not cdk.out: what is synthesized there meanwhile, with other settings perhaps, is no business of this system.
     with tempfile.TemporaryDirectory(prefix="assembly-", dir=LOGS, ignore_cleanup_errors=True) as assembly:
         settings = ["--context", f"registry={options.registry}", "--output", assembly]
+        settings += ["--context", "publish=bearer"] if options.publish else []
         run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *settings])
         log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
         system = System(options, assembly, log)
@@ -63,6 +67,8 @@ class System:
             "AWS_REGION": REGION,
         }
         self._login = {"DEMO_PASSWORD": secrets.token_urlsafe(9)}
+        self._publish_key = {"app_id": "1", "key": "local", "secret": secrets.token_hex(32)}
+        self._publish_token = secrets.token_hex(32)
         stand_in = ["-m", "examples.stand_in", "--assembly", assembly, "--region", REGION]
         gateway = ["-m", "local_gateway", "--assembly", assembly]
         gateway += ["--source", "lambda_src", "--source", "."]  # edits take effect with the next event
@@ -71,8 +77,10 @@ class System:
             gateway += ["--summary"]
         if options.simulate is not None:
             backend += ["--simulate", str(options.simulate)]
-        self._stand_in = Server("The stand-in for DynamoDB", stand_in, lines=7, log=log)
-        self._gateway = Server("The local gateway", gateway, lines=2, log=log, port=options.port)
+        self._stand_in = Server("The stand-in for DynamoDB", stand_in, lines=9 if options.publish else 7, log=log)
+        self._gateway = Server(
+            "The local gateway", gateway, lines=3 if options.publish else 2, log=log, port=options.port
+        )
         self._backend = Server("The example backend", backend, lines=1, log=log, port=options.backend_port)
         self._servers = [self._gateway, self._backend]
         if options.registry == "dynamodb":
@@ -83,15 +91,17 @@ class System:
         """Start the servers one after the other, each with the addresses of those before it."""
         stand_in = {}
         if self._stand_in in self._servers:
-            stand_in = dict(line.split("=", 1) for line in self._stand_in.start())
+            held = {"PUBLISH_KEY_TEXT": json.dumps(self._publish_key), "PUBLISH_TOKEN": self._publish_token}
+            stand_in = dict(line.split("=", 1) for line in self._stand_in.start(**held))
         for_lambda = [argument for pair in stand_in.items() for argument in ("--env", "=".join(pair))]
         lines = self._gateway.start(*for_lambda, **self._keys)
-        self._websocket, connections = (line.split()[1] for line in lines)
+        self._websocket, connections, *urls = (line.split()[1] for line in lines)
+        self._publishing = (urls[0], self._publish_key, self._publish_token) if urls else None
         self._for_backend = {
             **self._keys,
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections,
             "WEBSOCKET_API_ID": "local",
-            **stand_in,
+            **{name: value for name, value in stand_in.items() if not name.startswith("PUBLISH_")},
         }
         login = {**self._login, "WEBSOCKET_URL": self._websocket}
         self._url = self._backend.start(**self._for_backend, **login)[0].split()[1]
@@ -137,6 +147,7 @@ class System:
                 password=self._login["DEMO_PASSWORD"],
                 registry=self._options.registry,
                 for_backend=self._for_backend,
+                publishing=self._publishing,
             ),
             flush=True,
         )

@@ -17,8 +17,20 @@ NEXT_PUBLIC_PUSHER_CLUSTER={region}
 
 For a backend of your own, in its environment, as long as this runs:
 {for_backend}
-
+{for_others}
 Ctrl-C ends all of it.
+"""
+
+# With --publish. The host and the port are given apart, as the SDKs take them.
+FOR_OTHERS = """
+For other languages, over HTTPS:
+  curl {url}publish -H 'authorization: Bearer {token}' -d '{{"channel":"admin","event":"admin_event","data":{{"n":1}}}}'
+or a stock Pusher server SDK with:
+  app id       {key[app_id]}
+  key          {key[key]}
+  secret       {key[secret]}
+  host         {host}
+  port         {port}, without TLS
 """
 
 # By who registers connections.
@@ -34,9 +46,21 @@ Sign for it    {post}/websocket/auth -d '{{"connection_id":"the id","channel":"a
 
 
 def what_to_use(
-    *, url: str, websocket: str, region: str, password: str, registry: str, for_backend: Mapping[str, str]
+    *,
+    url: str,
+    websocket: str,
+    region: str,
+    password: str,
+    registry: str,
+    for_backend: Mapping[str, str],
+    publishing: tuple[str, Mapping[str, str], str] | None = None,
 ) -> str:
-    """Return the text; `url` is the example backend's."""
+    """Return the text.
+
+    Args:
+        url: of the example backend.
+        publishing: where other languages publish, with which key, and with which token.
+    """
     user = f"demo:{password}"
     post = f"curl -u {user} -H 'content-type: application/json' {url}"
     return TEXT.format(
@@ -46,5 +70,11 @@ def what_to_use(
         user=user,
         post=post,
         then=THEN[registry].format(post=post),
+        for_others=for_others(*publishing) if publishing else "",
         for_backend="\n".join(f"{name}={value}" for name, value in for_backend.items()),
     )
+
+
+def for_others(url: str, key: Mapping[str, str], token: str) -> str:
+    host, _, port = url.removeprefix("http://").removesuffix("/").rpartition(":")
+    return FOR_OTHERS.format(url=url, key=key, token=token, host=host, port=port)

@@ -1,4 +1,4 @@
-"""DynamoDB and Secrets Manager on this machine, with the table and the secret of a stack that was synthesized.
+"""DynamoDB and Secrets Manager on this machine, with the table and the secrets of a stack that was synthesized.
 
 `python -m examples.stand_in --assembly cdk.out` prints seven lines and serves until it is ended; nothing is kept:
 
@@ -10,6 +10,11 @@ SUBSCRIPTION_SECRET=arn:…                                  empty where the sta
 BROADCASTER_REGISTRY=dynamodb://…?region=…&scope=local     for the backend's environment
 BROADCASTER_SECRET=arn:…
 
+With publish=https or bearer in the stack there are besides, for the Lambda:
+
+PUBLISH_KEY=arn:…                                          what it holds is the variable PUBLISH_KEY_TEXT, or made up
+PUBLISH_BEARER=arn:…                                       what it holds is the variable PUBLISH_TOKEN, or made up
+
 It is moto, which checks no signature and forgets no expired row; what the real services refuse it may accept. Because
 it checks none, it answers AWS clients on this machine alone and no web page: the secret would be anybody's to read.
 """
@@ -17,12 +22,13 @@ it checks none, it answers AWS clients on this machine alone and no web page: th
 import argparse
 import json
 import logging
+import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -30,6 +36,8 @@ from werkzeug.serving import make_server
 
 TABLE = "AWS::DynamoDB::Table"
 SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type of resource
+FUNCTION = "AWS::Lambda::Function"
+SIGNING = "SUBSCRIPTION_SECRET"  # what a function knows the secret by that nothing else says the use of
 SCOPE = "local"  # whatever API id the backend is given, and the one of the local gateway
 TARGETS = ("DynamoDB_20120810.", "secretsmanager.")  # how the X-Amz-Target of the two services begins
 
@@ -85,36 +93,67 @@ def without_cors(start_response: StartResponse) -> StartResponse:
     return start
 
 
-def find_resources(assembly: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return the stack's table and, if it has one, its secret: by type, each with a name and its properties."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
+class Resources(NamedTuple):
+    """A table's name and properties, and the name of each secret by the variable that tells a function its ARN."""
+
+    table: str
+    properties: dict[str, Any]
+    secrets: dict[str, str]
+
+
+def find_resources(assembly: Path) -> Resources:
+    """Return what the stack has that the stand-in can have.
+
+    Raises:
+        WrongAssembly: that is no table.
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    named: dict[str, str] = {}
     for path in sorted(assembly.glob("*.template.json")):
         try:
-            template = json.loads(path.read_text("utf-8"))
+            resources = json.loads(path.read_text("utf-8"))["Resources"]
         except ValueError:
             raise WrongAssembly(f"{path} is not JSON; write it anew with: cdk synth -c registry=dynamodb") from None
-        for logical_id, resource in template["Resources"].items():
-            if resource["Type"] in (TABLE, SECRET):
-                name = f"{path.name.removesuffix('.template.json')}-{logical_id}"
-                found[resource["Type"]] = (name, resource["Properties"])
-    if TABLE not in found:
+        told = dict(find_references(resources))
+        for logical_id, resource in resources.items():
+            name = f"{path.name.removesuffix('.template.json')}-{logical_id}"
+            if resource["Type"] == TABLE:
+                tables[name] = resource["Properties"]
+            elif resource["Type"] == SECRET:
+                named[told.get(logical_id, SIGNING)] = name
+    if not tables:
         raise WrongAssembly(f"{assembly} has no stack with a table; write it with: cdk synth -c registry=dynamodb")
-    return found
+    table, properties = tables.popitem()
+    return Resources(table, properties, named)
 
 
-def make_resources(found: dict[str, tuple[str, dict[str, Any]]], url: str, region: str) -> tuple[str, str]:
-    """Make the table and the secret in the stand-in; return the table's name, and the secret's ARN or nothing."""
+def find_references(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a variable of a function refers to, with the variable's name."""
+    for resource in resources.values():
+        if resource["Type"] == FUNCTION:
+            for variable, value in resource["Properties"].get("Environment", {}).get("Variables", {}).items():
+                if isinstance(value, dict) and "Ref" in value:
+                    yield value["Ref"], variable
+
+
+def make_resources(found: Resources, url: str, region: str) -> dict[str, str]:
+    """Make the table and the secrets in the stand-in; return the secrets' ARNs by variable."""
     session = boto3.Session("local", "local", region_name=region)
-    name, properties = found[TABLE]
     dynamodb = session.client("dynamodb", endpoint_url=url)
     dynamodb.create_table(
-        TableName=name, **{key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+        TableName=found.table,
+        **{key: found.properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")},
     )
-    if SECRET not in found:
-        return name, ""
-    made_up = secrets.token_hex(32)
+    made_up = {"app_id": "1", "key": "local", "secret": secrets.token_hex(32)}
+    texts = {
+        "PUBLISH_KEY": os.environ.get("PUBLISH_KEY_TEXT") or json.dumps(made_up),
+        "PUBLISH_BEARER": os.environ.get("PUBLISH_TOKEN") or secrets.token_hex(32),
+    }
     manager = session.client("secretsmanager", endpoint_url=url)
-    return name, manager.create_secret(Name=found[SECRET][0], SecretString=made_up)["ARN"]
+    return {
+        variable: manager.create_secret(Name=name, SecretString=texts.get(variable) or secrets.token_hex(32))["ARN"]
+        for variable, name in found.secrets.items()
+    }
 
 
 def main() -> int:
@@ -133,14 +172,17 @@ def main() -> int:
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     url = f"http://127.0.0.1:{server.server_port}"
-    table, secret = make_resources(found, url, options.region)
+    arns = make_resources(found, url, options.region)
+    signing = arns.pop(SIGNING, "")
     print(f"AWS_ENDPOINT_URL_DYNAMODB={url}")
     print(f"AWS_ENDPOINT_URL_SECRETS_MANAGER={url}")
-    print(f"REGISTRY_TABLE={table}")
+    print(f"REGISTRY_TABLE={found.table}")
     print(f"REGISTRY_SCOPE={SCOPE}")
-    print(f"SUBSCRIPTION_SECRET={secret}")
-    print(f"BROADCASTER_REGISTRY=dynamodb://{table}?region={options.region}&scope={SCOPE}")
-    print(f"BROADCASTER_SECRET={secret}", flush=True)
+    print(f"SUBSCRIPTION_SECRET={signing}")
+    print(f"BROADCASTER_REGISTRY=dynamodb://{found.table}?region={options.region}&scope={SCOPE}")
+    print(f"BROADCASTER_SECRET={signing}", flush=True)
+    for variable, arn in arns.items():
+        print(f"{variable}={arn}", flush=True)
     try:
         serving.join()
     except KeyboardInterrupt:
