@@ -45,6 +45,7 @@ LIBRARY_MODULES = (
 )
 PUBLISHING_MODULES = (
     "aws/credentials",
+    "aws/profiles",
     "endpoint",
     "forks",
     "json_data",

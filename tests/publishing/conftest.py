@@ -1,0 +1,99 @@
+"""The publisher in real processes: the gateway with its function URL, its Lambda, DynamoDB, secrets."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parents[2]
+CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+KEY = {"app_id": "1024", "key": "local-key", "secret": "a-secret-of-the-tests" * 2}
+TOKEN = "a-token-of-the-tests" * 2
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "LOCALEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG",
+    "AWS_REGION": "us-east-1",
+    "PUBLISH_KEY_TEXT": json.dumps(KEY),
+    "PUBLISH_TOKEN": TOKEN,
+}
+
+
+@pytest.fixture(scope="session")
+def assembly(slow, tmp_path_factory):
+    if not CDK.exists():
+        pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
+    folder = tmp_path_factory.mktemp("assembly")
+    settings = ("registry=dynamodb", "publish=bearer", "public_channels=run-*,admin")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(
+        ["node", CDK, "synth", "--quiet", "--no-notices", "--output", folder]
+        + [word for setting in settings for word in ("-c", setting)],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    return folder
+
+
+@contextlib.contextmanager
+def started(arguments, lines):
+    """Run a server of ours and hand over its first lines."""
+    environment = {**os.environ, **ENVIRONMENT}
+    with subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield [process.stdout.readline().strip() for _ in range(lines)]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def system(assembly):
+    """Where browsers connect (`websocket`), and host and port of where SDKs publish."""
+    with started(["examples.stand_in", "--assembly", assembly], 9) as variables:
+        arguments = ["local_gateway", "--assembly", assembly, "--port", "0", "--quiet"]
+        for line in variables:
+            arguments += ["--env", line]
+        with started(arguments, 3) as lines:
+            urls = {line.split()[0]: line.split()[1] for line in lines}
+            url = urls["function-url"]
+            host, port = url.removeprefix("http://").removesuffix("/").split(":")
+            yield SimpleNamespace(websocket=urls["websocket"], url=url, host=host, port=int(port))
+
+
+class Subscriber:
+    """A client that is subscribed to channels."""
+
+    def __init__(self, socket, channels):
+        self._socket = socket
+        for channel in channels:
+            socket.send(json.dumps({"action": "subscribe", "channel": channel}))
+            assert json.loads(socket.recv(timeout=60))["type"] == "subscription_succeeded"
+
+    def hear(self):
+        """The next event, without its id: channel, name and data. Events that share a message come one by one."""
+        return self._read(json.loads(self._socket.recv(timeout=60)))
+
+    @staticmethod
+    def _read(message):
+        events = message.get("events") or [message]
+        return [(message["channel"], event["event"], event["data"]) for event in events]
+
+
+@pytest.fixture
+def subscribed(system):
+    with contextlib.ExitStack() as open_sockets:
+
+        def subscribe(*channels):
+            return Subscriber(open_sockets.enter_context(connect(system.websocket)), channels)
+
+        yield subscribe
