@@ -3,7 +3,7 @@
 import time
 from _thread import allocate_lock
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, InvalidArgumentError
 from .forks import remake_in_child
 from .history import Position
-from .listeners import Listeners
+from .listeners import Listeners, connections_in
 from .log import DEBUG, INFO, WARNING, listening, logger
 from .messages import POSITION_BYTES, MessageEncoder, id_of
 from .registries import Registry
@@ -127,6 +127,9 @@ class Face:
         check_channel(channel)
         return subscription_signature(self._secret.read(), connection_id, channel)
 
+    def _pages(self, channel: str) -> Iterator[list[str]]:
+        return connections_in(self._registry.pages(channel))
+
     def _read_listeners(self, channel: str) -> Listeners:
         return Listeners(self._registry.pages(channel))
 
@@ -237,7 +240,7 @@ class Face:
                 publisher = Publisher(
                     messages=self._messages,
                     sender=self._sender,
-                    pages=self._registry.pages,
+                    pages=self._pages,
                     remove_stale=self._remove_stale,
                     history=self._history,
                     settings=self._publishing,

@@ -1,6 +1,6 @@
 """The listeners of one broadcast, read from a registry page by page while it is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .errors import BroadcasterError, RegistryError
 
@@ -25,7 +25,7 @@ class Listeners:
 
     def __init__(self, pages: Iterator[list[str]]) -> None:
         self.error: RegistryError | None = None
-        self._pages = _without_paths(pages)
+        self._pages = connections_in(pages)
         try:
             self._first = next(self._pages, None)
         except BroadcasterError:
@@ -57,7 +57,12 @@ def _broken_off(error: Exception) -> RegistryError:
     return RegistryError(f"the list of connections broke off: {type(error).__name__}: {error}")
 
 
-def _without_paths(pages: Iterator[list[str]]) -> Iterator[list[str]]:
+def connections_in(pages: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the pages of a registry without what no connection can be posted to by.
+
+    Raises:
+        RegistryError: something in them is no text.
+    """
     for page in pages:
         if not _TEXT.issuperset(map(type, page)):
             _check_text(page)

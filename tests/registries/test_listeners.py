@@ -187,3 +187,17 @@ def test_any_error_of_a_registry_of_ones_own_is_a_registry_error(broadcast):
         broadcast(Broken())
     assert error.value.result is None
     assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_such_an_entry_keeps_nobody_from_what_is_published(sink):
+    class Odd(Away):
+        def pages(self, channel):
+            return iter(self._pages)
+
+    registry = Odd(["connection-a=", ".."], ["", "connection-b=", "."])
+    with Broadcaster(endpoint_url=sink.url, region="us-east-1", registry=registry) as caster:
+        caster.publish("admin", "admin_event", {})
+        assert caster.flush(30)
+        stats = caster.publisher_stats()
+    assert (stats.events, stats.messages, stats.queued) == (1, 2, 0)
+    assert set(sink.received) == {"connection-a=", "connection-b="}
