@@ -76,6 +76,7 @@ class Gateway:
         self.clock = Clock(self.settings.speed)
         self.connections = ConnectionTable()
         self.port = 0
+        self._domain_name = ""  # that events tell; one text for all connections
         self._log = log or EventLog(None)
         self._current = CurrentApi(api, read_again, self._use, self._log.warn)
         self._throttle = StageThrottle(api.throttles)
@@ -102,7 +103,7 @@ class Gateway:
             self._current,
             self.connections,
             self._integrations,
-            authority=lambda: self._authority_of(self._reachable_host),
+            authority=lambda: self._domain_name,
             admits=self._admits,
             opened=lambda connection: self._lifetimes.watch(connection),
             clock=self.clock,
@@ -151,6 +152,7 @@ class Gateway:
         """
         listener = self._listen()
         self.port = listener.getsockname()[1]
+        self._domain_name = self._authority_of(self._reachable_host)
         try:
             write_trusted(self._trusted)
             self._functions.start(self.api)

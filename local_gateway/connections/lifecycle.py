@@ -12,7 +12,7 @@ from ..clock import Clock
 from ..event_log import EventLog
 from ..faults import Faults
 from ..lambdas.integration import Integrations, Reply
-from ..limits import LAMBDA_CONCURRENCY, billed_messages
+from ..limits import billed_messages
 from ..template.api import WebSocketApi
 from .error_frames import ENDPOINT_REQUEST_TIMED_OUT, FORBIDDEN, TOO_MANY_REQUESTS, error_frame
 from .events import connect_event, disconnect_event, message_event, new_trace_id
@@ -28,12 +28,9 @@ from .table import (
     ConnectionTable,
     GoneError,
 )
+from .turns import Turns
 from .websocket import GatewayWebSocket
 
-# Messages that run or wait, of one connection and of all. What a client sends beyond stays in its socket, so that
-# nobody can fill the memory; Lambda would run a thousand at once.
-_MESSAGES_OF_ONE = 100
-_MESSAGES_OF_ALL = LAMBDA_CONCURRENCY
 _STOP_WAIT = 1.0  # seconds that clients get to say goodbye when the gateway stops
 _REASONS = {close.code: close.reason for close in (NORMAL, GOING_AWAY)}
 
@@ -77,7 +74,7 @@ class Lifecycle:
         self._buffer_limit = buffer_limit
         # AWS documents no order of one connection's messages, so they run at the same time unless told otherwise.
         self._is_serial = is_serial
-        self._turns = asyncio.Semaphore(_MESSAGES_OF_ALL)
+        self._turns = Turns()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sessions: set[asyncio.Task[Any]] = set()
         self._is_stopping = False
@@ -188,21 +185,17 @@ class Lifecycle:
 
     async def _receive(self, connection: Connection, socket: GatewayWebSocket) -> Close:
         """Take the client's messages until the connection is to end; returns how."""
-        turns = asyncio.Semaphore(_MESSAGES_OF_ONE)
         while True:
             message = await socket.receive()
             if message.type is WSMsgType.TEXT:
                 if connection.is_half_open or connection.close is not None:
                     continue
-                work = self._message(connection, message.data)
                 if self._is_serial:
-                    await work
+                    await self._message(connection, message.data)
                 else:
-                    for semaphore in (turns, self._turns):
-                        await semaphore.acquire()
-                    task = self._spawn(work)
-                    task.add_done_callback(lambda _: turns.release())
-                    task.add_done_callback(lambda _: self._turns.release())
+                    await self._turns.wait(connection)
+                    task = self._spawn(self._message(connection, message.data))
+                    task.add_done_callback(lambda _: self._turns.end(connection))
             elif message.type is WSMsgType.BINARY:
                 return Close(WSCloseCode.UNSUPPORTED_DATA, "")
             elif message.type is WSMsgType.CLOSE:

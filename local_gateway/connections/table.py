@@ -1,5 +1,6 @@
 """The connections that the gateway holds, and what may be said to each."""
 
+import asyncio
 import math
 import time
 from typing import NamedTuple
@@ -49,8 +50,10 @@ class Connection:
         "is_half_open",
         "last_active",
         "last_active_at",
+        "messages",
         "socket",
         "source_ip",
+        "turn",
         "user_agent",
     )
 
@@ -78,6 +81,8 @@ class Connection:
         self.has_session = False  # a task receives from its socket
         self.is_half_open = False  # the client is taken to have vanished without a word
         self.buffer_limit = buffer_limit
+        self.messages = 0  # of the client's, that run or wait for a process
+        self.turn: asyncio.Future[None] | None = None  # of the next one, while there are too many
 
     def touch(self, now: float) -> None:
         """Note a message, in either direction: it keeps the connection from being idle."""
