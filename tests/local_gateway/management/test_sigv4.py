@@ -138,8 +138,11 @@ def test_the_scope_is_for_the_day_of_the_time_stamp(day):
 
 
 @pytest.mark.parametrize("name", ["Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Signed"])
-@given(text=st.binary(min_size=1).map(lambda data: (data + b"\xff").decode("utf-8", "surrogateescape")))
+@given(
+    text=st.binary(min_size=1).map(lambda data: (data.replace(b",", b"") + b"\xff").decode("utf-8", "surrogateescape"))
+)
 def test_bytes_that_are_no_ascii_are_refused_and_no_fault(name, text):
+    # Without a comma: what stands behind one is another member of the header, which counts for nothing.
     headers = signed()
     if name == "X-Signed":
         headers["Authorization"] = headers["Authorization"].replace("SignedHeaders=", "SignedHeaders=x-signed;")
