@@ -221,3 +221,11 @@ CONTRAST = """() => {
     }
     return [...new Set(poor)];
 }"""
+
+
+def test_what_the_engine_publishes_shares_messages_and_the_page_shows_what_that_saves(busy):
+    busy.page.wait_for_function("() => /^\\d+ % saved$/.test(document.getElementById('saving').textContent)")
+    events, messages = busy.figure("events"), busy.figure("messages")
+    assert events > 2 * messages > 0
+    assert busy.page.locator("#month").text_content().startswith("$")
+    assert busy.page.locator("#saving").get_attribute("title").endswith("if each event were a message of its own")
