@@ -164,7 +164,7 @@ class Courier:
             if not events:
                 return
             body = envelope(channel, [event.body for event in events])
-            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids, now)
+            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids)
             if flight is not None:
                 self._begin(flight)
         self._held[channel] = connection_ids
@@ -202,7 +202,7 @@ class Courier:
                     self._mailbox.ledger.end_unwatched(message.events)
                 continue
             body = message.body if message.position is None else numbered(message.body, message.position)
-            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids, now)
+            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids)
             if flight is not None:
                 self._begin(flight)
 

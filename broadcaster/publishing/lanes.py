@@ -17,7 +17,7 @@ from .ledger import EXPIRED, OVERFLOW, REFUSED, Event
 # What waits for one connection; beyond that its oldest is dropped.
 MOST_BYTES = 262_144
 
-# For so long others wait for a connection for which much is waiting; if it has not answered then, they go on.
+# For so long those who have room wait for one for which much is waiting; if it has not answered then, they go on.
 PATIENCE = 0.25  # seconds
 
 _FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
@@ -54,27 +54,32 @@ class Batch:
 
 
 class Flight:
-    """One message that is under way to some connections, since `began`."""
+    """One message that is under way to some connections."""
 
-    __slots__ = ("batches", "began", "body", "connection_ids")
+    __slots__ = ("batches", "body", "connection_ids")
 
-    def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str], began: float) -> None:
-        self.began = began
+    def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> None:
         self.batches = batches
         self.body = body
         self.connection_ids = connection_ids
 
 
 class _Lane:
-    """What waits for one connection; if that is slow, nobody waits for it until its lane is empty."""
+    """What waits for one connection.
 
-    __slots__ = ("batches", "failures", "is_slow", "size")
+    Attributes:
+        awaited_since: when others began to wait for its next answer, if they do.
+        is_slow: whether nobody waits for it any more, until the lane is empty.
+    """
+
+    __slots__ = ("awaited_since", "batches", "failures", "is_slow", "size")
 
     def __init__(self) -> None:
         self.batches: deque[Batch] = deque()
         self.size = 0
         self.failures = 0
         self.is_slow = False
+        self.awaited_since: float | None = None
 
 
 class Lanes:
@@ -107,16 +112,16 @@ class Lanes:
         """Tell whether one more message for these would make nobody lose what waits, but for some that are slow."""
         if not self._lanes:
             return True
-        has_room = False
+        has_room, full = False, []
         for connection_id in connection_ids:
             lane = self._lanes.get(connection_id)
             if lane is None or lane.size <= MOST_BYTES - BILLED_BYTES:
                 has_room = True
-            elif not self._is_slow(lane, connection_id, now):
-                return False
-        return has_room
+            else:
+                full.append(lane)
+        return has_room and not [lane for lane in full if not _is_slow(lane, now)]
 
-    def offer(self, batch: Batch, connection_ids: Iterable[str], now: float) -> Flight | None:
+    def offer(self, batch: Batch, connection_ids: Iterable[str]) -> Flight | None:
         """Let these connections get a batch; return the flight to those who can get it now."""
         now_to: list[str] = []
         waiting: list[str] = []
@@ -132,7 +137,7 @@ class Lanes:
             lane.size += len(batch.body)
             while lane.size > MOST_BYTES and len(lane.batches) > 1:
                 self._drop_oldest(lane, OVERFLOW)
-        return self._take_off((batch,), batch.body, now_to, now) if now_to else None
+        return self._take_off((batch,), batch.body, now_to) if now_to else None
 
     def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
         """Record what became of a flight for one connection: it was sent, or how it failed."""
@@ -147,6 +152,7 @@ class Lanes:
                 self._forget(connection_id)
             elif (lane := self._lanes.get(connection_id)) is not None:
                 lane.failures = 0
+                lane.awaited_since = None
                 self._free.append(connection_id)
             return
         if status is not None and status < 500 and status not in _RETRYABLE:
@@ -193,8 +199,7 @@ class Lanes:
                 del self._lanes[connection_id]
             together.setdefault(tuple(map(id, batches)), (batches, []))[1].append(connection_id)
         return [
-            self._take_off(batches, _join(batches), connection_ids, now)
-            for batches, connection_ids in together.values()
+            self._take_off(batches, _join(batches), connection_ids) for batches, connection_ids in together.values()
         ]
 
     def next_departure(self) -> float:
@@ -223,8 +228,8 @@ class Lanes:
         lane.size += sum(len(batch.body) for batch in flight.batches)
         return lane
 
-    def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str], now: float) -> Flight:
-        flight = Flight(batches, body, connection_ids, now)
+    def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> Flight:
+        flight = Flight(batches, body, connection_ids)
         self._under_way.update(dict.fromkeys(connection_ids, flight))
         return flight
 
@@ -261,16 +266,18 @@ class Lanes:
         batch.missed = batch.missed or reason
         self._leave(batch)
 
-    def _is_slow(self, lane: _Lane, connection_id: str, now: float) -> bool:
-        flight = self._under_way.get(connection_id)
-        if lane.failures or (flight is not None and flight.began <= now - PATIENCE):
-            lane.is_slow = True
-        return lane.is_slow
-
     def _leave(self, batch: Batch) -> None:
         batch.left -= 1
         if not batch.left:
             self._ended(batch)
+
+
+def _is_slow(lane: _Lane, now: float) -> bool:
+    if lane.awaited_since is None:
+        lane.awaited_since = now
+    if lane.failures or now >= lane.awaited_since + PATIENCE:
+        lane.is_slow = True
+    return lane.is_slow
 
 
 def _join(batches: Sequence[Batch]) -> bytes:

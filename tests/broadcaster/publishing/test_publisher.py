@@ -139,6 +139,49 @@ def test_what_waits_for_one_connection_is_bounded(make, server):
     assert caster.publisher_stats().queued <= 262_144 // 20_000 + 2
 
 
+def test_a_burst_larger_than_what_may_wait_for_one_connection_loses_nothing(make, server, sender):
+    caster = make(sender=sender)
+    server.answer_after = 0.01
+    for viewer in (FAST, THIRD):
+        caster.register_connection(viewer)
+    for number in range(2_000):
+        caster.publish("logs", "log", [number, "x" * 500])
+    assert caster.flush(60.0)
+    for viewer in (FAST, THIRD):
+        assert [data[0] for _, _, data in heard(server, viewer)] == list(range(2_000))
+    assert caster.publisher_stats().events == 2_000
+    assert max(map(len, server.bodies[FAST])) <= 32_768
+    assert len(server.bodies[FAST]) <= 1 + 2_000 * 600 // 32_768 + 10, "as few messages as fit"
+
+
+def test_a_burst_reaches_all_but_the_one_who_hangs(make, server):
+    caster = make(timeout=30.0)
+    server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW else "200"
+    for viewer in (FAST, SLOW, THIRD):
+        caster.register_connection(viewer)
+    for number in range(2_000):
+        caster.publish("logs", "log", [number, "x" * 500])
+    for viewer in (FAST, THIRD):
+        wait_until(lambda viewer=viewer: len(heard(server, viewer)) == 2_000)
+        assert [data[0] for _, _, data in heard(server, viewer)] == list(range(2_000))
+    assert server.attempts[SLOW] == 1
+    stats = caster.publisher_stats()
+    assert stats.queued <= 262_144 // 500 + 100
+    assert stats.queued + stats.dropped["overflow"] == 2_000
+
+
+def test_a_message_that_is_full_does_not_wait_for_its_window(make, server):
+    caster = make(window=60.0)
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", "first")
+    wait_until(lambda: server.requests)
+    for number in range(100):
+        caster.publish("logs", "log", [number, "x" * 500])
+    wait_until(lambda: len(server.requests) == 2)
+    assert 30_000 < len(server.bodies[FAST][1]) <= 32_768
+    assert 0 < caster.publisher_stats().queued < 60
+
+
 def test_a_channel_that_nobody_listens_to_is_not_read_again_for_a_second(make, server):
     class Counting(MemoryRegistry):
         reads = 0
