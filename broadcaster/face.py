@@ -139,7 +139,10 @@ class Face:
 
     def _append(self, channel: str, body: bytes) -> bytes:
         """Store a message if its channel has a history; return it as it is sent, then with its number."""
-        if self._history is None or not self._history.has(channel):
+        if self._history is None:
+            return body
+        if not self._history.has(channel):
+            self._history.end(channel)
             return body
         from .history.recovery import numbered
 

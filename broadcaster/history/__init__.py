@@ -42,6 +42,9 @@ class HistoryStore(Protocol):
             token: names this message alone.
         """
 
+    def end(self, channel: str) -> None:
+        """End the epoch of a channel, on which a message without a number is to be sent."""
+
     def read(self, channel: str, *, since: Position | None, rewind: Rewind | None, limit: int) -> Slice:
         """Return the newest position of a channel, and the messages that follow upon another, in one atomic step.
 

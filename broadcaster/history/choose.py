@@ -1,6 +1,8 @@
 """Which history to make: the one that lives beside the registry."""
 
+import time
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from ..channel_map import ChannelMap
@@ -13,6 +15,8 @@ from .recovery import history_answer, parse_rewind, parse_since
 MAX_KEEP = 100_000  # events of a channel
 MAX_LIFETIME = 7 * 86_400  # seconds: it is a cache
 DEFAULT_LIFETIME = 3_600  # seconds
+_LOOK_AGAIN_AFTER = 60.0  # seconds
+_MOST_ENDED = 10_000  # channels
 
 
 class History:
@@ -38,6 +42,7 @@ class History:
             raise ConfigurationError(f"history_ttl is {lifetime!r:.40}; give seconds, 1 to {MAX_LIFETIME:,}")
         self._keep = ChannelMap("history", keep)
         self._store = make_store(registry, lifetime)
+        self._ended: dict[str, float] = {}
 
     def has(self, channel: str) -> bool:
         """Return whether the channel has a history."""
@@ -59,6 +64,21 @@ class History:
         if keep is None:
             return None
         return self._store.append(channel, message, events=events, keep=keep, token=token)
+
+    def end(self, channel: str) -> None:
+        """End what a channel without history has of one from before: its messages are no longer numbered.
+
+        Looks once a minute, because other processes may still number some, until all have the same settings.
+
+        Raises:
+            RegistryError: the store cannot be reached.
+        """
+        now = time.monotonic()
+        if now - self._ended.get(channel, -inf) >= _LOOK_AGAIN_AFTER:
+            self._store.end(channel)
+            if len(self._ended) >= _MOST_ENDED:
+                self._ended.clear()
+            self._ended[channel] = now
 
     def read(self, channel: str, *, since: object = None, rewind: object = None, limit: int = 1_000) -> dict[str, Any]:
         """Return `{"epoch", "seq", "recovered", "messages", "more"}`; see `recovery.history_answer`.

@@ -19,7 +19,7 @@ from ..aws.retries import Time
 from ..cheap_typing import TYPE_CHECKING
 from ..forks import make_lock, remake_in_child
 from ..registries.dynamodb import DynamoDBRegistry
-from .dynamodb_jobs import look_for, newest_of, read_back, read_since, write
+from .dynamodb_jobs import end, look_for, newest_of, read_back, read_since, write
 from .dynamodb_rows import MAX_BYTES, MAX_MESSAGES, Block, Entry, key_of
 from .epochs import new_epoch
 from .positions import Position, Rewind, Slice
@@ -69,6 +69,12 @@ class DynamoDBHistory:
         if mine.position is None:
             raise mine.error or RuntimeError("a message has neither a position nor an error")
         return mine.position
+
+    def end(self, channel: str) -> None:
+        """See `HistoryStore.end`."""
+        key = key_of(self._registry.start, channel)
+        job = end(self._registry.table, key, clock=self._registry.clock, lifetime=self._lifetime)
+        self._registry.run(f"end the history of channel {channel!r}", [job])
 
     def read(self, channel: str, *, since: Position | None, rewind: Rewind | None, limit: int) -> Slice:
         """See `HistoryStore.read`."""

@@ -63,6 +63,15 @@ def write(
     raise AwsError(f"other processes were faster {_MOST_TRIES} times", is_retryable=True)
 
 
+def end(table: str, key: str, *, clock: "Callable[[], float]", lifetime: float) -> "Job[None]":
+    """Write a row that ends the epoch, if there is one; one Query if there is none."""
+    newest = yield from newest_of(table, key)
+    while newest is not None and newest.goes_on(clock()):
+        last = following(newest, [], epoch="", now=clock(), lifetime=lifetime)._replace(seq=0, total=-1)
+        answer = yield Ask("PutItem", {**put(key, last), "TableName": table})
+        newest = block_of(answer["Item"]) if "Item" in answer else None
+
+
 def look_for(table: str, key: str, place: int, tokens: "Sequence[str]") -> "Job[tuple[Block | None, list[Block]]]":
     """Return the last row from a place on, and those that hold a message with one of the tokens."""
     last, found = None, []

@@ -20,7 +20,7 @@ The place of a message goes on where its epoch ends and the next one begins; the
 only at the place that follows the newest row, and only if there is none yet: so of two writers who know the same
 newest row one comes first, whether they go on with its epoch or end it, and the other is handed the row in its way. So
 there is never a hole, nor a counter that could count what is not stored. A row of number 0 begins an epoch in which
-nothing was sent yet.
+nothing was sent yet. With a `total` of -1 it ends the one before it: messages without numbers were sent.
 
 Rows that have expired can be read for days, and DynamoDB removes them in any order. A row never expires before the row
 at the place before it. As long as the newest row that is left has not expired, it is therefore the newest that ever
@@ -83,8 +83,8 @@ class Block(NamedTuple):
         return self.place + max(1, len(self.texts))
 
     def goes_on(self, now: float) -> bool:
-        """Return whether nothing that was in the table after it can be gone."""
-        return now < self.expires - MARGIN
+        """Return whether the epoch does: it was not ended, and nothing that was in the table after it can be gone."""
+        return self.total >= 0 and now < self.expires - MARGIN
 
     def has_messages(self, now: float) -> bool:
         """Return whether its messages are still to be given back."""
@@ -122,10 +122,9 @@ def following(newest: Block | None, entries: "Sequence[Entry]", *, epoch: str, n
     """
     place, seq, total, at, expires = 1, 0, 0, now, ceil(now + lifetime) + FORGOTTEN_AFTER + MARGIN
     if newest is not None:
-        place = newest.next_place
+        place, at, expires = newest.next_place, max(at, newest.at), max(expires, ceil(newest.expires))
         if newest.goes_on(now):
             epoch, seq, total = newest.newest.epoch, newest.newest.seq, newest.total
-            at, expires = max(at, newest.at), max(expires, ceil(newest.expires))
     return Block(
         place,
         epoch,

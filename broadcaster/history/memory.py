@@ -39,6 +39,11 @@ class MemoryHistory:
             kept = self._use(channel, now)
             return kept.append(message, events=events, keep=keep, token=token, now=now, lifetime=self._lifetime)
 
+    def end(self, channel: str) -> None:
+        """See `HistoryStore.end`."""
+        with self._lock:
+            self._channels.pop(channel, None)
+
     def read(self, channel: str, *, since: Position | None, rewind: Rewind | None, limit: int) -> Slice:
         """See `HistoryStore.read`."""
         with self._lock:

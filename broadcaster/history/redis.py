@@ -8,7 +8,7 @@ from ..registries.redis import RedisRegistry
 from . import FORGOTTEN_AFTER
 from .epochs import new_epoch
 from .positions import Position, Rewind, Slice
-from .redis_keys import APPEND, READ
+from .redis_keys import APPEND, END, READ
 
 _TOKENS_KEPT = 60  # seconds
 
@@ -34,6 +34,11 @@ class RedisHistory:
         what = f"store a message of channel {channel!r}"
         epoch, seq = self._registry.call(what, APPEND, keys, new_epoch(), message, events, keep, *seconds)
         return Position(_text(epoch), int(seq))
+
+    def end(self, channel: str) -> None:
+        """See `HistoryStore.end`."""
+        key = self._registry.keys.tagged(f"history:{channel}") + ":messages"
+        self._registry.call(f"end the history of channel {channel!r}", END, [key])
 
     def read(self, channel: str, *, since: Position | None, rewind: Rewind | None, limit: int) -> Slice:
         """See `HistoryStore.read`."""

@@ -64,6 +64,9 @@ return {epoch, seq}
 """.replace("DROPPED_AT_ONCE", str(_DROPPED_AT_ONCE))
 )
 
+# KEYS: messages. What is there without an epoch begins one.
+END: Final = Script("return redis.call('DEL', KEYS[1])")
+
 # KEYS: messages. ARGV: the name of an epoch, the seconds that the key is kept, how many messages at most, what is asked
 # for ('since', 'events', 'seconds' or ''), its number, and of 'since' the epoch. Returns the newest epoch and number,
 # the numbers of the messages with spaces between them, and the messages with line breaks.

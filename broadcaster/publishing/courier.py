@@ -143,6 +143,8 @@ class Courier:
             self._discard(channel, now)
             return
         try:
+            if self._history is not None:
+                self._history.end(channel)
             connection_ids = [connection_id for page in self._pages(channel) for connection_id in page]
         except Exception as error:  # whatever the registry raises: the next try may find it well
             self._registry_outage.begin(error, now)

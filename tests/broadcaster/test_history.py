@@ -135,6 +135,24 @@ def test_what_cannot_be_stored_is_not_sent(caster, server):
     assert received(server) == []
 
 
+@pytest.mark.parametrize("how", ["broadcast", "publish"])
+def test_a_position_from_before_history_was_switched_off_and_on_recovers_nothing(caster, registry, server, how):
+    caster.broadcast("admin", "event", 1)
+    before = caster.position("admin")
+    settings = {"endpoint_url": server.endpoint.url, "region": "us-east-1", "registry": registry}
+    with Broadcaster(**settings, history={}, window=0.0) as switched_off:
+        if isinstance(registry, MemoryRegistry):
+            switched_off._history._store = caster._history._store  # in life it begins with its process
+        if how == "broadcast":
+            switched_off.broadcast("admin", "event", 2)
+        else:
+            switched_off.publish("admin", "event", 2)
+            assert switched_off.flush()
+    caster.broadcast("admin", "event", 3)
+    assert caster.read_history("admin", since=before)["recovered"] is False
+    assert [frame["data"] for frame in received(server)] == [1, 2, 3]
+
+
 class Watching(MemoryRegistry):
     """A registry that notes, each time that the listeners are read, what is stored by then."""
 

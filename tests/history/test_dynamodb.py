@@ -110,6 +110,24 @@ def test_whoever_was_overtaken_goes_on_behind_the_others(place, gate):
     assert gate.counted == {"PutItem": 3, "Query": 2}
 
 
+def test_ending_what_has_no_epoch_writes_nothing(place, gate):
+    store = place.make()
+    store.end("logs")
+    assert gate.counted == {"Query": 1}
+    append(store, "a")
+    store.end("logs")
+    gate.counted.clear()
+    store.end("logs")
+    assert gate.counted == {"Query": 1}
+
+
+def test_whoever_has_not_heard_of_an_end_is_told(place):
+    store, other = place.make(), place.make()
+    before = append(store, "a")
+    other.end("logs")
+    assert append(store, "b").epoch != before.epoch
+
+
 @pytest.mark.parametrize("has_rows", [False, True])
 def test_two_that_begin_an_epoch_at_once_agree(place, gate, has_rows):
     if has_rows:

@@ -79,6 +79,15 @@ class Promise(RuleBasedStateMachine):
         self.epoch = None
         self.lost.clear()  # whoever wanted to repeat them has long given up
 
+    @rule(store=STORES)
+    def send_without_a_number(self, store):
+        """As a process does whose settings have no history for the channel."""
+        self.stores[store].end("logs")
+        self.epoch = None
+        self.truth.append(self.store_new())
+        self.sizes.append(1)
+        self.times.append(self.now)
+
     # time
 
     @precondition(lambda self: self.place.has_time)

@@ -99,6 +99,28 @@ def test_what_was_forgotten_is_never_continued(place):
     assert read(store, since=before).texts == []
 
 
+def test_an_epoch_that_was_ended_is_never_continued(place):
+    store, other = place.make(), place.make()
+    store.end("logs")
+    before = [append(store, name) for name in "ab"][-1]
+    for _ in range(2):
+        other.end("logs")
+    assert read(store, since=before).newest.epoch != before.epoch
+    assert read(store, rewind=Rewind(events=9)).texts == []
+    after = append(store, "c")
+    assert after == Position(read(other).newest.epoch, 1)
+    assert read(other, since=before._replace(seq=1)).texts == []
+    other.end("logs")
+    assert append(store, "d").epoch not in (before.epoch, after.epoch)
+
+
+def test_an_epoch_without_a_message_ends_too(place):
+    store = place.make()
+    before = read(store).newest
+    store.end("logs")
+    assert append(store, "a").epoch != before.epoch
+
+
 def test_whoever_reads_what_was_forgotten_and_whoever_appends_agree_on_the_epoch(place):
     store = place.make()
     before = append(store, "a")
