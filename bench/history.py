@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from broadcaster import MemoryRegistry, Registry
 from broadcaster.history.choose import History
@@ -32,6 +32,7 @@ from .contenders import ROOT, environment
 from .few import Process, running_redis
 from .few_sender import DATA
 from .message import REGION
+from .reconnect import MISSED, reconnections
 from .rows import Row, show
 from .sink import HOW_TO_GET, missing, running
 
@@ -69,6 +70,8 @@ def main() -> int:
                 ratio = compare(before, after, options.rounds)
             rows.append(Row(f"append and broadcast to 5 beside broadcast, {registry}", ratio, "x", must, must))
         places: dict[str, Registry] = {"memory": MemoryRegistry(), "redis": RedisRegistry(redis)}
+        url = stack.enter_context(table())
+        places["dynamodb"] = DynamoDBRegistry("connections", region=REGION, endpoint_url=url, scope="bench")
         for name, place in places.items():
             ms, megabytes = reading(place)
             rows.append(Row(f"reading {KEPT:,} of {KEPT:,}, {name}", ms, "ms", 10, 10))
@@ -76,6 +79,8 @@ def main() -> int:
     for workers, must in ((1, 1.05), (WORKERS, 2.0)):
         what = f"requests a message, dynamodb, {workers} at {RATE} a second"
         rows.append(Row(what, requests(workers, options.seconds), "", must, must))
+    took = quantiles(reconnections(100), n=20)[-1] * 1000
+    rows.append(Row(f"reconnect with {MISSED} missed, to the last one, 95 of 100", took, "ms", 150, 60))
     day = cost.load(options.runs, cost.HOURS, 1)
     units = cost.send(day, {"logs": 1.0, "*": 0.1}).units
     dollars = units / len(day) * EVENTS_A_MONTH * WRITE_PRICE

@@ -25,7 +25,12 @@ def answer(operation: str, members: dict[str, Any]) -> tuple[int, dict[str, Any]
     found = _rows.get(values[":pk"]["S"], {})
     first = values.get(":first", {"S": ""})["S"]
     names = sorted((name for name in found if name >= first), reverse=not members.get("ScanIndexForward", True))
-    return 200, {"Items": [found[name] for name in names[: members["Limit"]]]}
+    if last := members.get("ExclusiveStartKey"):
+        names = names[names.index(last["sk"]["S"]) + 1 :]
+    page = [found[name] for name in names[: members["Limit"]]]
+    more = {"LastEvaluatedKey": {key: page[-1][key] for key in ("pk", "sk")}} if len(page) == members["Limit"] else {}
+    wanted = {"sk", "expires", *members["ExpressionAttributeNames"].values()}
+    return 200, {"Items": [{key: row[key] for key in row.keys() & wanted} for row in page], **more}
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:

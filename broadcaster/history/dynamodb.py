@@ -140,9 +140,8 @@ class DynamoDBHistory:
                 kept.unsure.pop(token, None)
             kept.newest = last or kept.newest
         elif not kept.is_alone:
-            before = kept.newest
-            [kept.newest] = self._run(channel, [newest_of(table, key)])
-            kept.is_alone = before == kept.newest
+            before, [kept.newest] = kept.newest, self._run(channel, [newest_of(table, key)])
+            kept.is_alone = before is not None and kept.newest is not None and before.place == kept.newest.place
 
     def _run(self, channel: str, jobs: "Sequence[Job[_Got]]") -> "list[_Got]":
         return self._registry.run(f"store a message of channel {channel!r}", jobs)

@@ -75,7 +75,7 @@ def end(table: str, key: str, *, clock: "Callable[[], float]", lifetime: float) 
 def look_for(table: str, key: str, place: int, tokens: "Sequence[str]") -> "Job[tuple[Block | None, list[Block]]]":
     """Return the last row from a place on, and those that hold a message with one of the tokens."""
     last, found = None, []
-    members = {**query_from(key, place, limit=_PAGE), "TableName": table}
+    members = {**query_from(key, place, limit=_PAGE, with_tokens=True), "TableName": table}
     while True:
         answer = yield Ask("Query", members)
         for last in map(block_of, answer["Items"]):
@@ -136,32 +136,36 @@ def read_back(
     wanted = rows if rewind.events is None else max(1, min(rows, rewind.events))
     members: dict[str, Any] = {**newest_query(key, limit=wanted), "TableName": table}
     newest: Block | None = None
-    blocks: list[Block] = []
-    while True:
+    after: Block | None = None
+    numbers: list[int] = []  # the newest first
+    texts: list[str] = []
+    is_over = False
+    while not is_over:
         answer = yield Ask("Query", members)
-        is_over = False
         for block in map(block_of, answer["Items"]):
             if newest is None:
                 newest = block
                 if not newest.goes_on(now):
                     return newest, None
-            after = blocks[-1] if blocks else newest
-            is_next = block is newest or (block.epoch == newest.epoch and block.next_place == after.place)
+            is_next = after is None or (block.epoch == after.epoch and block.next_place == after.place)
             if not is_next or not block.has_messages(now) or not _is_wanted(block, newest, rewind, now):
                 is_over = True
                 break
-            blocks.append(block)
+            after = block
+            for number, since, text in reversed(list(_kept(block, newest))):
+                if rewind.events is None or since < rewind.events:
+                    numbers.append(number)
+                    texts.append(text)
             if block.seq <= 1 or newest.total - block.total + sum(block.counts) >= least:
                 is_over = True
                 break
         pages = None if pages is None else pages - 1
-        if is_over or pages == 0 or not answer.get("LastEvaluatedKey"):
-            break
-        members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        if pages == 0 or not answer.get("LastEvaluatedKey"):
+            is_over = True
+        members = {**members, "ExclusiveStartKey": answer.get("LastEvaluatedKey")}
     if newest is None:
         return None, None
-    found = [each for block in reversed(blocks) for each in _wanted(block, newest, rewind)][:limit]
-    return newest, Slice(newest.newest, [number for number, _ in found], [text for _, text in found])
+    return newest, Slice(newest.newest, numbers[::-1][:limit], texts[::-1][:limit])
 
 
 def _is_wanted(block: Block, newest: Block, rewind: Rewind, now: float) -> bool:
@@ -172,12 +176,6 @@ def _is_wanted(block: Block, newest: Block, rewind: Rewind, now: float) -> bool:
     if rewind.events is not None:
         return since < rewind.events
     return rewind.seconds is not None and block.at >= now - rewind.seconds
-
-
-def _wanted(block: Block, newest: Block, rewind: Rewind) -> "Iterator[tuple[int, str]]":
-    for number, since, text in _kept(block, newest):
-        if rewind.events is None or since < rewind.events:
-            yield number, text
 
 
 def _kept(block: Block, newest: Block) -> "Iterator[tuple[int, int, str]]":

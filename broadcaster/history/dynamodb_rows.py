@@ -8,13 +8,17 @@ Beside the keys and `expires`, as all rows have it:
 
 | attribute | holds |
 |---|---|
-| `epoch`, `seq` | the epoch, and the number of the first message |
 | `messages` | the messages of one number after the other, with line breaks between them |
 | `tokens` | what names them, with spaces between |
-| `counts` | how many events each holds, with spaces between |
+| `about` | what follows, with spaces between: one attribute, because each costs time when many rows are read |
+
+| in `about` | is |
+|---|---|
+| `epoch`, `seq` | the epoch, and the number of the first message |
 | `total` | how many events of this epoch there were with this row's |
 | `keep` | how many events the channel keeps |
-| `at` | seconds since the epoch, when it was written |
+| `at` | when it was written, in seconds since 1970 |
+| `counts` | how many events each message holds, with commas between |
 
 The place of a message goes on where its epoch ends and the next one begins; the number begins anew. A row is written
 only at the place that follows the newest row, and only if there is none yet: so of two writers who know the same
@@ -59,7 +63,7 @@ class Entry(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A row."""
+    """A row; without tokens where they were not asked for."""
 
     place: int
     epoch: str
@@ -98,16 +102,17 @@ class Block(NamedTuple):
 def block_of(item: dict[str, Any]) -> Block:
     """Return what a row says."""
     messages = item["messages"]["S"]
+    epoch, seq, total, keep, at, counts = item["about"]["S"].split(" ")
     return Block(
         int(item["sk"]["S"]),
-        item["epoch"]["S"],
-        int(item["seq"]["N"]),
+        epoch,
+        int(seq),
         messages.split("\n") if messages else [],
-        item["tokens"]["S"].split(),
-        [int(count) for count in item["counts"]["S"].split()],
-        int(item["total"]["N"]),
-        int(item["keep"]["N"]),
-        float(item["at"]["N"]),
+        item["tokens"]["S"].split() if "tokens" in item else [],
+        [int(count) for count in counts.split(",")] if counts else [],
+        int(total),
+        int(keep),
+        float(at),
         float(item["expires"]["N"]),
     )
 
@@ -145,14 +150,12 @@ def put(key: str, block: Block) -> dict[str, Any]:
         "Item": {
             "pk": {"S": key},
             "sk": {"S": _sort_key(block.place)},
-            "epoch": {"S": block.epoch},
-            "seq": {"N": str(block.seq)},
+            "about": {
+                "S": f"{block.epoch} {block.seq} {block.total} {block.keep} {block.at:.3f} "
+                + ",".join(map(str, block.counts))
+            },
             "messages": {"S": "\n".join(block.texts)},
             "tokens": {"S": " ".join(block.tokens)},
-            "counts": {"S": " ".join(map(str, block.counts))},
-            "total": {"N": str(block.total)},
-            "keep": {"N": str(block.keep)},
-            "at": {"N": f"{block.at:.3f}"},
             "expires": {"N": str(int(block.expires))},
         },
         "ConditionExpression": "attribute_not_exists(pk)",
@@ -160,10 +163,16 @@ def put(key: str, block: Block) -> dict[str, Any]:
     }
 
 
-def newest_query(key: str, *, limit: int = 1) -> dict[str, Any]:
+def newest_query(key: str, *, limit: int = 1, with_tokens: bool = False) -> dict[str, Any]:
     """Return the members of the Query for the newest rows, the newest first."""
     return {
         "KeyConditionExpression": "pk = :pk",
+        "ProjectionExpression": "sk, expires, #about, #messages" + (", #tokens" if with_tokens else ""),
+        "ExpressionAttributeNames": {
+            "#about": "about",
+            "#messages": "messages",
+            **({"#tokens": "tokens"} if with_tokens else {}),
+        },
         "ExpressionAttributeValues": {":pk": {"S": key}},
         "ScanIndexForward": False,
         "ConsistentRead": True,
@@ -171,11 +180,11 @@ def newest_query(key: str, *, limit: int = 1) -> dict[str, Any]:
     }
 
 
-def query_from(key: str, place: int, *, limit: int) -> dict[str, Any]:
+def query_from(key: str, place: int, *, limit: int, with_tokens: bool = False) -> dict[str, Any]:
     """Return the members of the Query for the rows from that on which holds the message at a place."""
     first = max(1, place - MAX_MESSAGES + 1)
     return {
-        **newest_query(key, limit=limit + MAX_MESSAGES),
+        **newest_query(key, limit=limit + MAX_MESSAGES, with_tokens=with_tokens),
         "KeyConditionExpression": "pk = :pk AND sk >= :first",
         "ExpressionAttributeValues": {":pk": {"S": key}, ":first": {"S": _sort_key(first)}},
         "ScanIndexForward": True,

@@ -1,6 +1,7 @@
 """What a client hears of a channel's past where the gateway registers connections."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,12 +25,13 @@ Ask = Callable[..., dict[str, Any]]
 class Backend:
     """Keeps messages in the table as the library does, and returns them as they are posted."""
 
-    def __init__(self, table: str, url: str) -> None:
+    def __init__(self, table: str, url: str, clock: Callable[[], float] = time.time) -> None:
         self.registry = DynamoDBRegistry(
             table,
             region="eu-west-1",
             endpoint_url=url,
             scope="abcdef123/production",
+            clock=clock,
             patience=Patience(attempt=60, total=60),
         )
         self.store = DynamoDBHistory(self.registry, lifetime=3_600)
@@ -273,3 +275,13 @@ def test_a_position_that_never_was_recovers_nothing(ask: Ask, backend: Backend) 
         answer = ask(since={"epoch": epoch, "seq": seq})
         assert (answer["recovered"], answer["messages"]) == (False, [])
     registry.close()
+
+
+def test_an_epoch_that_is_over_is_not_gone_on_with(ask: Ask, stand_in: Any, aws_url: str) -> None:
+    # Long before the time of the function: the rows have expired, and DynamoDB has not removed them yet.
+    long_ago = Backend(stand_in.table, aws_url, clock=lambda: time.time() - 100_000)
+    before = long_ago.position()
+    long_ago.send("old")
+    for members in ({"since": before}, {"rewind": 5}, {}):
+        assert ask(**members) == {"type": "history", "channel": CHANNEL, **NOTHING}
+    long_ago.registry.close()
