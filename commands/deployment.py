@@ -89,6 +89,16 @@ def lines_to_paste(outputs: Mapping[str, str]) -> str:
     if "DomainTarget" in outputs:  # without it the library posts to AWS's own host name, which may not answer
         variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = "ConnectionsUrl"
     backend = [f"{variable}={outputs[key]}" for variable, key in variables.items() if key in outputs]
+    publishing = []
+    if "PublishUrl" in outputs:
+        show = "aws secretsmanager get-secret-value --query SecretString --output text --secret-id"
+        publishing = ["", "For backends in other languages; what the secrets hold tells", f"{show} ARN:"]
+        variables = {
+            "PUBLISH_URL": "PublishUrl",
+            "PUBLISH_KEY_ARN": "PublishKeyArn",
+            "PUBLISH_TOKEN_ARN": "PublishTokenArn",
+        }
+        publishing += [f"{variable}={outputs[key]}" for variable, key in variables.items() if key in outputs]
     return "\n".join(
         [
             "",
@@ -97,5 +107,6 @@ def lines_to_paste(outputs: Mapping[str, str]) -> str:
             "",
             f"For the backend, whose role or user needs the policy {outputs.get('BackendPolicyArn', '')}:",
             *backend,
+            *publishing,
         ]
     )

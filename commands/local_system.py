@@ -52,6 +52,13 @@ def check_port(port: int, name: str) -> None:
         raise Stop(f"port {port} cannot be used ({error}); give another one with --{name}") from None
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class System:
     """The gateway, the example backend and, where the gateway registers connections, the stand-in for DynamoDB.
 
@@ -71,6 +78,8 @@ class System:
         self._publish_token = secrets.token_hex(32)
         stand_in = ["-m", "examples.stand_in", "--assembly", assembly, "--region", REGION]
         gateway = ["-m", "local_gateway", "--assembly", assembly]
+        if options.publish:  # at an address that it keeps when it is started again
+            gateway += ["--url-port", str(free_port())]
         gateway += ["--source", "lambda_src", "--source", "."]  # edits take effect with the next event
         backend = ["-m", "examples.backend"]
         if not options.verbose:
@@ -95,7 +104,7 @@ class System:
             stand_in = dict(line.split("=", 1) for line in self._stand_in.start(**held))
         for_lambda = [argument for pair in stand_in.items() for argument in ("--env", "=".join(pair))]
         lines = self._gateway.start(*for_lambda, **self._keys)
-        self._websocket, connections, *urls = (line.split()[1] for line in lines)
+        self._websocket, connections, *urls = (line.split()[-1] for line in lines)
         self._publishing = (urls[0], self._publish_key, self._publish_token) if urls else None
         self._for_backend = {
             **self._keys,

@@ -1,4 +1,4 @@
-"""The Lambda function behind every route, with its role and its log group."""
+"""A Lambda function of the asset, with its role and its log group: the one behind every route, and the publisher."""
 
 from __future__ import annotations
 
@@ -18,9 +18,23 @@ from .settings.values import DYNAMODB
 
 
 class HandlerFunction(Construct):
-    """The function; it may write its own log and nothing else until it is granted more."""
+    """The function; it may write its own log and nothing else until it is granted more.
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, project: Path) -> None:
+    Args:
+        entry: the module of `lambda_src` that has the handler, and the end of the function's name.
+        concurrency: how many invocations at once are reserved for it, and the most that it gets.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        project: Path,
+        entry: str = "handler",
+        concurrency: int | None,
+    ) -> None:
         super().__init__(scope, construct_id)
         self.log_group = log_group_with_retention(self, "Log", days=settings.log_retention_days)
         self.role = iam.Role(
@@ -43,14 +57,14 @@ class HandlerFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            function_name=f"{settings.name}-handler",
+            function_name=f"{settings.name}-{entry}",
             runtime=lambda_.Runtime.PYTHON_3_12,
             architecture=lambda_.Architecture.X86_64,
-            handler="handler.handler",
-            code=lambda_code(project, registers=settings.registry == DYNAMODB),
+            handler=f"{entry}.handler",
+            code=lambda_code(project, registers=settings.registry == DYNAMODB, publishes=bool(settings.publish)),
             memory_size=settings.memory,
             timeout=Duration.seconds(settings.timeout),
-            reserved_concurrent_executions=settings.concurrency,
+            reserved_concurrent_executions=concurrency,
             role=self.role,
             log_group=self.log_group,
         )

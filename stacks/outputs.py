@@ -8,6 +8,7 @@ from .gateway import Gateway
 from .gateway.connection_access import BackendAccess
 from .handler_function import HandlerFunction
 from .monitoring import Monitoring
+from .publishing import Publishing
 from .registration import GatewayRegistration
 
 
@@ -18,6 +19,7 @@ def add_outputs(
     handler: HandlerFunction,
     backend_access: BackendAccess,
     registration: GatewayRegistration | None,
+    publishing: Publishing | None,
     monitoring: Monitoring | None,
 ) -> None:
     """Add the stack's outputs. Their keys are read by programs (`cdk deploy --outputs-file`): do not rename them."""
@@ -47,6 +49,11 @@ def add_outputs(
         if registration.secret:
             arn = registration.secret.secret.secret_arn
             outputs["SubscriptionSecretArn"] = (arn, "init_broadcaster(secret=...)")
+    if publishing:
+        outputs["PublishUrl"] = (publishing.url, "Where backends in other languages publish")
+        outputs["PublishKeyArn"] = (publishing.key.secret.secret_arn, "The secret with their app id, key and secret")
+        if publishing.token:
+            outputs["PublishTokenArn"] = (publishing.token.secret.secret_arn, "The secret for Authorization: Bearer")
     if monitoring:
         console = f"https://{stack.region}.console.aws.amazon.com/cloudwatch/home?region={stack.region}"
         dashboard = f"{console}#dashboards/dashboard/{monitoring.dashboard.dashboard_name}"

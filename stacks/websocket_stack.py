@@ -16,6 +16,7 @@ from .handler_function import HandlerFunction
 from .lambda_asset import PROJECT
 from .monitoring import Monitoring
 from .outputs import add_outputs
+from .publishing import Publishing
 from .registration import GatewayRegistration
 from .settings import Settings
 from .settings.values import BACKEND
@@ -48,7 +49,7 @@ class WebSocketStack(Stack):
         if settings.permissions_boundary:
             ours["permissions_boundary"] = _boundary(settings.permissions_boundary)
         super().__init__(scope, construct_id, **ours | stack_properties)
-        handler = HandlerFunction(self, "Handler", settings=settings, project=project)
+        handler = HandlerFunction(self, "Handler", settings=settings, project=project, concurrency=settings.concurrency)
         gateway = Gateway(self, "Gateway", settings=settings, function=handler.function)
         backend_access = BackendAccess(self, "BackendAccess", settings=settings, gateway=gateway)
         self.gateway = gateway
@@ -68,6 +69,16 @@ class WebSocketStack(Stack):
                 self, "Registration", settings=settings, function=handler.function, role=handler.role
             )
             backend_access.policy.add_statements(*registration.backend_access())
+        publishing = None
+        if registration and settings.publish:
+            publishing = Publishing(
+                self,
+                "Publishing",
+                settings=settings,
+                project=project,
+                gateway=gateway,
+                registry=registration.table,
+            )
         monitoring = None
         if settings.monitoring:
             table = registration.table.table if registration else None
@@ -80,6 +91,7 @@ class WebSocketStack(Stack):
             handler=handler,
             backend_access=backend_access,
             registration=registration,
+            publishing=publishing,
             monitoring=monitoring,
         )
 

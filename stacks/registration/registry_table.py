@@ -18,6 +18,10 @@ ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:Query"]
 BACKEND_ACTIONS = ["dynamodb:PutItem"]
 
 
+# What publishing for other languages does besides: it marks each request as answered, once.
+PUBLISHER_ACTIONS = [*ACTIONS, "dynamodb:DeleteItem", "dynamodb:PutItem"]
+
+
 class RegistryTable(Construct):
     """An on-demand table with the keys that the library's registry has. CloudFormation names it."""
 
@@ -53,3 +57,7 @@ class RegistryTable(Construct):
     def backend_access(self) -> iam.PolicyStatement:
         """The same for the backend, which keeps history here, too."""
         return iam.PolicyStatement(actions=ACTIONS + BACKEND_ACTIONS, resources=[self.table.table_arn])
+
+    def publisher_access(self) -> iam.PolicyStatement:
+        """A statement that allows what the publisher does with this table, and with no other."""
+        return iam.PolicyStatement(actions=PUBLISHER_ACTIONS, resources=[self.table.table_arn])

@@ -16,7 +16,10 @@ from .values import BACKEND, DYNAMODB, NO_AUTH, SIGNATURE, USUAL_QUOTAS, Quotas,
 # look-ups) or start with @ (feature flags).
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 
-DYNAMODB_ONLY = frozenset({"auth", "public_channels", "point_in_time_recovery", "keep_table"})
+DYNAMODB_ONLY = frozenset({"auth", "public_channels", "point_in_time_recovery", "keep_table", "publish"})
+
+# Characters; AWS's limit for names of functions.
+LONGEST_PUBLISHING_NAME = 64 - len("-publisher")
 
 # What means nothing without another setting, and what that one would be.
 NEEDS = {
@@ -25,6 +28,7 @@ NEEDS = {
     "default_endpoint": ("domain", "domain=ws.example.com"),
     "daily_budget": ("monitoring", "monitoring=true"),
     "quotas": ("monitoring", "monitoring=true"),
+    "publish_concurrency": ("publish", "publish=https"),
 }
 
 
@@ -59,6 +63,8 @@ class Settings:
     public_channels: Annotated[tuple[str, ...], values.public_channels] = ()
     point_in_time_recovery: Annotated[bool, values.flag] = False
     keep_table: Annotated[bool, values.flag] = False
+    publish: Annotated[str, values.publish] = ""
+    publish_concurrency: Annotated[int | None, values.concurrency] = None
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Settings:
@@ -112,6 +118,11 @@ class Settings:
             raise SettingsError(
                 f"setting domain={self.domain!r} needs a certificate for that name; give "
                 "certificate=arn:aws:acm:… too, of one in the region of the stack"
+            )
+        if self.publish and len(self.name) > LONGEST_PUBLISHING_NAME:
+            raise SettingsError(
+                f"setting name={self.name!r} has {len(self.name)} characters; with publish={self.publish} there is a "
+                f"function with -publisher at the end of its name, so give {LONGEST_PUBLISHING_NAME} at most"
             )
         if self.public_channels and self.auth == NO_AUTH:
             raise SettingsError(

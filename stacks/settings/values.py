@@ -38,6 +38,7 @@ LONGEST_CHANNEL = 200
 
 BACKEND, DYNAMODB = "backend", "dynamodb"
 SIGNATURE, NO_AUTH = "signature", "none"
+HTTPS, BEARER = "https", "bearer"
 
 
 class Quotas(NamedTuple):
@@ -149,6 +150,15 @@ def registry(text: str) -> str:
     if text not in (BACKEND, DYNAMODB):
         raise ValueError(
             f"is no registry; give {BACKEND} (the backend registers connections) or {DYNAMODB} (the gateway does)"
+        )
+    return text
+
+
+def publish(text: str) -> str:
+    if text not in (HTTPS, BEARER):
+        raise ValueError(
+            f"is no way to publish; give {HTTPS} (requests signed with a key) or {BEARER} (also requests that carry a "
+            "token), or leave it out"
         )
     return text
 

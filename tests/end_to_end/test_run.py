@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from base64 import b64encode
 from pathlib import Path
 from threading import Thread
 
+import pusher
 import pytest
 from websockets.exceptions import InvalidHandshake
 from websockets.sync.client import connect
@@ -129,7 +131,7 @@ def run(checkout):
 @pytest.fixture(scope="module")
 def registering(checkout):
     """The mode in which the gateway registers connections, and every post has a line."""
-    run = Run("--registry", "dynamodb", "--verbose")
+    run = Run("--registry", "dynamodb", "--publish", "--verbose")
     yield run
     run.stop()
 
@@ -155,6 +157,25 @@ def subscribe_and_hear(run):
         assert run.own_backend("broadcast", client.id) == "{'sent': 1, 'failed': 0, 'stale': 0}"
         assert client.hear()["data"] == {"type": "run_started"}
     return client.id
+
+
+def test_other_languages_publish_with_the_printed_lines(registering):
+    with Client(registering.websocket) as client:
+        signature = registering.own_backend("sign", client.id)
+        client.ask({"action": "subscribe", "channel": "admin", "auth": signature})
+        line = registering.wait_for("^  curl .*/publish")
+        done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=60, check=True)
+        assert json.loads(done.stdout) == {"sent": 1, "failed": 0, "stale": 0}
+        assert client.hear()["data"] == {"n": 1}
+        text = "\n".join(registering.lines)
+        app_id, key, secret, host, port = (
+            re.findall(rf"^  {name} +([^\s,]+)", text, re.MULTILINE)[-1]
+            for name in ("app id", "key", "secret", "host", "port")
+        )
+        sdk = pusher.Pusher(app_id, key, secret, host=host, port=int(port), ssl=False, timeout=60)
+        assert sdk.trigger("admin", "from_elsewhere", {"n": 2}) == {}
+        sdk._pusher_client.http.session.close()
+        assert client.hear()["event"] == "from_elsewhere"
 
 
 def test_an_own_backend_signs_and_broadcasts_where_the_gateway_registers_and_verbose_shows_each_post(registering):

@@ -64,7 +64,7 @@ def system(assembly):
         for line in variables:
             arguments += ["--env", line]
         with started(arguments, 3) as lines:
-            urls = {line.split()[0]: line.split()[1] for line in lines}
+            urls = {line.split()[0]: line.split()[-1] for line in lines}
             url = urls["function-url"]
             host, port = url.removeprefix("http://").removesuffix("/").split(":")
             yield SimpleNamespace(websocket=urls["websocket"], url=url, host=host, port=int(port))

@@ -113,6 +113,18 @@ def registering_template(registering_template_path: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
+def publishing_template_path(template_path: Callable[..., Path]) -> Path:
+    """The template where other languages publish, in both forms."""
+    return template_path(registry="dynamodb", publish="bearer", publish_concurrency="5")
+
+
+@pytest.fixture(scope="session")
+def publishing_template(publishing_template_path: Path) -> Template:
+    template: Template = json.loads(publishing_template_path.read_text("utf-8"))
+    return template
+
+
+@pytest.fixture(scope="session")
 def properties() -> Callable[[Template, str], list[dict[str, Any]]]:
     """The properties of a template's resources of one type, as CloudFormation would see them, without their names."""
 

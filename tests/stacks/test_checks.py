@@ -12,7 +12,15 @@ pytestmark = pytest.mark.slow
 CONNECTIONS = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<GatewayApi4EDF2151>"
 
 
-@pytest.mark.parametrize("which", ["default_template_path", "registering_template_path", "changed_template_path"])
+@pytest.mark.parametrize(
+    "which",
+    [
+        "default_template_path",
+        "registering_template_path",
+        "publishing_template_path",
+        "changed_template_path",
+    ],
+)
 def test_cfn_lint_finds_nothing(which, request):
     assert lint_file(request.getfixturevalue(which)) == []
 
@@ -82,6 +90,21 @@ def test_where_the_gateway_registers_two_more_are_accepted_and_the_function_has_
     reasons = {finding["reason"] for finding in report["suppressedViolations"] if "APIG4" in finding["ruleName"]}
     assert len(reasons) == 1
     assert "signed" in reasons.pop()
+
+
+def test_publishing_brings_its_function_its_secrets_and_the_star_of_connection_ids(nag_report):
+    report = nag_report(registry="dynamodb", publish="bearer")
+    assert report["violations"] == []
+    found = {(rule, path) for rule, path in accepted(report) if "/Publishing/" in path}
+    assert found == {
+        ("L1", "clearstar-websocket/Publishing/Publisher/Function"),
+        ("SMG4", "clearstar-websocket/Publishing/Key/Secret"),
+        ("SMG4", "clearstar-websocket/Publishing/Token/Secret"),
+        (
+            f"IAM5[Resource::{CONNECTIONS}/production/POST/@connections/*]",
+            "clearstar-websocket/Publishing/Access/Policy",
+        ),
+    }
 
 
 def test_with_point_in_time_recovery_and_without_signatures_there_is_nothing_more_to_accept(nag_report):

@@ -39,6 +39,8 @@ def test_without_context_the_settings_are_those_of_the_guide():
         public_channels=(),
         point_in_time_recovery=False,
         keep_table=False,
+        publish="",
+        publish_concurrency=None,
     )
 
 
