@@ -60,7 +60,6 @@ REGISTERING_MODULES = (
 PUBLISHING_SOURCES = ("publisher.py", "publishing/")  # a folder with all that is in it
 PUBLISHING_MODULES = (
     "aws/credentials.py",
-    "aws/profiles.py",
     "endpoint.py",
     "forks.py",
     "json_data.py",

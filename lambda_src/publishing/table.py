@@ -12,7 +12,6 @@ import time
 
 from aws_services import service
 from broadcaster.aws.json_service import Ask, once
-from broadcaster.aws.retries import AwsError
 from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.registries.dynamodb_jobs import batches, channels_of, read, removals, write
 from broadcaster.registries.dynamodb_rows import (
@@ -54,25 +53,23 @@ def read_listeners(channels: list[str], *, claim: "Job[Any] | None" = None, dead
     now = time.time()
     found: dict[str, list[str]] = {name: [] for name in (EVERYTHING, *channels)}
     jobs: list[Job[Any]] = [_read_ids(name, found[name], now) for name in found]
-    try:
-        _dynamodb().run(([claim] if claim else []) + jobs, deadline=deadline)
-    except AwsError as error:
-        if error.code == "ConditionalCheckFailedException":
-            raise RepeatedError from error
-        raise
+    _dynamodb().run(([claim] if claim else []) + jobs, deadline=deadline)
     return {name: list(dict.fromkeys(found[name] + found[EVERYTHING])) for name in channels}
 
 
 def claim_of(signature: str, request_id: str, *, until: float) -> "Job[None]":
-    """Return the job that marks a request as answered, once: a second invocation fails.
+    """Return the job that marks a request as answered, which one invocation can do and no other.
 
-    A repetition of the job itself, after its answer was lost, does not.
+    A repetition of the job itself, after its answer was lost, is fine.
 
     Args:
         until: seconds since the epoch, until which the signature is accepted.
+
+    Raises:
+        RepeatedError: another invocation answers it, or has.
     """
     item = {**_key(signature), "by": {"S": request_id}, "expires": {"N": str(int(until + _MARGIN))}}
-    yield Ask(
+    answer = yield Ask(
         "PutItem",
         {
             "TableName": required(TABLE_VARIABLE),
@@ -82,13 +79,17 @@ def claim_of(signature: str, request_id: str, *, until: float) -> "Job[None]":
             "ExpressionAttributeValues": {":by": {"S": request_id}},
         },
     )
+    if "__type" in answer:  # that the condition is not met
+        raise RepeatedError
 
 
 def release(signature: str, request_id: str, *, deadline: float) -> None:
     """Forget that this invocation answers a request, for it does not: whoever repeats it shall be heard.
 
+    That another invocation answers it is not forgotten.
+
     Raises:
-        AwsError: it is not sure to be forgotten, or another invocation answers it.
+        AwsError: it is not sure to be forgotten.
     """
     delete = {
         "TableName": required(TABLE_VARIABLE),

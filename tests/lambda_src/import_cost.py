@@ -45,7 +45,6 @@ LIBRARY_MODULES = (
 )
 PUBLISHING_MODULES = (
     "aws/credentials",
-    "aws/profiles",
     "endpoint",
     "forks",
     "json_data",

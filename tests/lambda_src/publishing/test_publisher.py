@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import publisher
-from broadcaster.aws.retries import AwsError
 from broadcaster.registries.dynamodb_rows import puts, start_of
 from publishing import delivery, keys, table
 from publishing.signature import Key
@@ -179,10 +178,17 @@ def test_a_request_that_reached_nobody_is_sent_when_it_is_repeated(function: Pub
 
 
 def test_another_invocation_cannot_release_a_claim(function: Publisher) -> None:
-    table._dynamodb().run([table.claim_of("signature", "mine", until=time.time())])
-    with pytest.raises(AwsError, match="ConditionalCheckFailed"):
-        table.release("signature", "another's", deadline=time.monotonic() + 5)
+    def claim(whose: str) -> None:
+        table.read_listeners(
+            [], claim=table.claim_of("signature", whose, until=time.time()), deadline=time.monotonic() + 5
+        )
+
+    claim("mine")
+    table.release("signature", "another's", deadline=time.monotonic() + 5)
+    with pytest.raises(table.RepeatedError):
+        claim("another's")
     table.release("signature", "mine", deadline=time.monotonic() + 5)
+    claim("another's")
 
 
 def test_a_claim_whose_answer_was_lost_can_be_made_again(function: Publisher) -> None:
