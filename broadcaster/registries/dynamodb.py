@@ -16,6 +16,9 @@ stream. Every registration of one connection for one channel is two rows, each o
 `<scope>` is the API and its stage, `abc123xyz/production`, or whatever tells one deployment from another,
 percent-encoded but for `A-Z a-z 0-9 _ . : / -`. Rows without it, `channel#…` and `connections#…`, are those from before
 deployments were kept apart. `<shard>` is the lower-case hexadecimal digit `zlib.crc32(connection_id.encode()) % 16`.
+What other languages publish through is in the table too: `<scope>#request#<signature>`, which names a request that was
+answered, for 15 minutes after its time.
+
 Neither a channel name nor a connection id can have `#` or `*` in it, so no name can be taken for another row's.
 
 DynamoDB removes rows some time after they expire; until then every read passes over them.
