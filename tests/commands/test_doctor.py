@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.registries.conftest import REGION, _aws_keys, dynamodb_client, dynamodb_url, table  # noqa: F401 - fixtures
+from tests.registries.conftest import REGION, _aws_keys, dynamodb_client, dynamodb_url, gate, table  # noqa: F401
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
 SECRET = "0123456789abcdef" * 4
@@ -187,6 +187,19 @@ def test_a_table(examine, table, dynamodb_url, dynamodb_client, monkeypatch):  #
     assert code == 0
     finding = only_failure(*examine("--registry", "dynamodb://another-table?region=us-east-1"))
     assert "Is the table's name right" in finding["advice"]
+
+
+@pytest.mark.slow
+def test_a_table_that_may_be_used_and_not_be_described(examine, table, gate, monkeypatch):  # noqa: F811 - fixtures
+    def answer(operation, request):
+        return (400, {"__type": "x#AccessDeniedException"}) if operation.startswith("Describe") else None
+
+    gate.answer = answer
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", gate.url)
+    monkeypatch.setenv("BROADCASTER_SECRET", SECRET)
+    code, findings = examine("--registry", f"dynamodb://{table}?region={REGION}")
+    assert code == 0
+    assert findings["table"]["text"].startswith("not looked at: that takes dynamodb:DescribeTable")
 
 
 def test_no_credentials_and_keys_that_are_half_there(examine, monkeypatch):

@@ -39,3 +39,14 @@ def test_help_needs_no_settings():
 def test_the_package_does_not_import_its_commands():
     code = "import sys, broadcaster; sys.exit('broadcaster.commands' in sys.modules or 'argparse' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_pipe_that_closes_early_is_no_error(environment, registry):
+    for number in range(2_000):  # more than a pipe holds
+        registry.add(f"connection{number:04}", ["logs"])
+    command = [sys.executable, "-W", "error", "-m", "broadcaster", "connections", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0

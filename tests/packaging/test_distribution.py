@@ -47,6 +47,28 @@ def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
     assert run(python, "-I", "-c", USE, cwd=tmp_path) == "{'sent': 0, 'failed': 0, 'stale': 0}\n"
 
 
+def test_the_cli_extra_brings_what_the_commands_need(wheel, tmp_path):
+    run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env", cwd=tmp_path)
+    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", scripts / "python", f"{wheel}[cli]"]
+    run(*install, cwd=tmp_path)
+    assert "find out why nothing arrives" in run(scripts / "broadcaster", "--help", cwd=tmp_path)
+    tail = [
+        scripts / "broadcaster",
+        "tail",
+        "--registry",
+        "memory://",
+        "--api-id",
+        "abc123xyz",
+        "--region",
+        "eu-west-3",
+    ]
+    done = subprocess.run(tail, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "in the memory of your backend" in done.stderr
+    run(scripts / "python", "-c", "from websockets.sync.client import connect", cwd=tmp_path)
+
+
 def test_the_testing_extra_brings_the_pytest_plugin(wheel, tmp_path):
     run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env", cwd=tmp_path)
     python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

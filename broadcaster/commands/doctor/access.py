@@ -107,5 +107,6 @@ def _not_allowed(text: str, answer: HttpAnswer) -> Finding:
     return bad(
         "access",
         text,
-        "attach the stack's backend policy (output BackendPolicyArn) to the role or user that this runs as",
+        "attach the stack's backend policy (output BackendPolicyArn) to the role or user that this runs as; it allows "
+        "POST, GET and DELETE, and this asked with GET",
     )
