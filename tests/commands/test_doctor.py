@@ -229,8 +229,9 @@ def test_tls_is_looked_at(examine, tls_server, authority, monkeypatch):
     assert findings["TLS"]["text"].startswith("TLSv1.")
 
 
-def test_a_host_that_is_not_known(examine):
-    finding = only_failure(*examine("--endpoint-url", "https://ws.example.invalid"))
+@pytest.mark.parametrize("host", ["ws.example.invalid", "ws..example.com", f"{'a' * 64}.example.com"])
+def test_a_host_that_is_not_known(examine, host):
+    finding = only_failure(*examine("--endpoint-url", f"https://{host}"))
     assert finding["check"] == "name"
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from local_gateway.authority import write_trusted
+
 HOPS = ["handshake", "first answer", "registration", "broadcast", "arrival"]
 
 
@@ -29,6 +31,17 @@ def test_every_hop_has_its_time(send, registry):
 def test_it_is_sent_with_a_list_in_memory_too(send):
     code, findings = send("--registry", "memory://")
     assert (code, list(findings)[-5:]) == (0, HOPS)
+
+
+def test_the_way_over_tls(send, gateway, registry, tmp_path, monkeypatch):
+    write_trusted(tmp_path / "ca.pem")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    code, findings = send("--endpoint-url", gateway.connections_url.replace("http://", "https://"))
+    assert code == 0, findings
+    assert {"TLS", *HOPS} <= set(findings)
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    code, findings = send("--endpoint-url", gateway.connections_url.replace("http://", "https://"))
+    assert (code, findings["TLS"]["ok"]) == (1, False)
 
 
 def test_without_send_nothing_is_sent(run, environment):

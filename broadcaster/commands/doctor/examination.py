@@ -8,7 +8,7 @@ from ...endpoint import API_ID_VARIABLE, Endpoint, scope_of
 from ...errors import ConfigurationError
 from ...proxies import is_proxied
 from ...registries import Registry
-from ...registries.choose import VARIABLE, make_registry
+from ...registries.choose import make_registry
 from ...registries.dynamodb import DynamoDBRegistry
 from ...registries.memory import MemoryRegistry
 from ...signing import Credentials
@@ -18,7 +18,7 @@ from .event import send_one
 from .finding import Finding, good, redact, shorten, split_advice
 from .keys import find_credentials
 from .living import ask_sample
-from .places import find_settings, place_of
+from .places import find_settings, place_of_registry
 from .secret import look_at_secret
 from .stores import look_at_registry
 from .way import is_vpc_endpoint, look_up, travel
@@ -90,14 +90,7 @@ class Examination:
             yield split_advice("registry", error)
         if registry is not None:
             entries, findings = look_at_registry(registry)
-            where = (
-                place_of(self._given, "registry")
-                if self._given.registry
-                else VARIABLE
-                if os.environ.get(VARIABLE)
-                else "the default"
-            )
-            yield findings[0]._replace(text=f"{findings[0].text} ({where})")
+            yield findings[0]._replace(text=f"{findings[0].text} ({place_of_registry(self._given)})")
             yield from findings[1:]
         yield look_at_secret(of_stack=self._given.secret, is_needed=isinstance(registry, DynamoDBRegistry))
         if endpoint and registry is not None and not isinstance(registry, MemoryRegistry) and findings[0].is_ok:

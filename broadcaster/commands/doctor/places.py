@@ -6,6 +6,7 @@ import os
 from ...aws.environment import REGION_VARIABLES, endpoint_in_environment
 from ...endpoint import API_ID_VARIABLE, STAGE_VARIABLE, Endpoint, resolve_endpoint
 from ...errors import ConfigurationError
+from ...registries.choose import VARIABLE
 from .finding import Finding, good, shorten, split_advice
 
 _NAMES = (API_ID_VARIABLE, STAGE_VARIABLE, REGION_VARIABLES[0])
@@ -22,7 +23,7 @@ def find_settings(given: argparse.Namespace) -> tuple[Endpoint | None, Finding]:
         return None, found._replace(advice=f"{found.advice}; in the environment {', '.join(_NAMES)}")
     in_environment = endpoint_in_environment("execute-api")
     if given.endpoint_url:
-        parts = [f"{endpoint.url} ({place_of(given, 'endpoint_url')})"]
+        parts = [f"{endpoint.url} ({_place_of(given, 'endpoint_url')})"]
     elif in_environment:
         parts = [f"{endpoint.url} ({in_environment[1]})"]
     else:
@@ -35,8 +36,14 @@ def find_settings(given: argparse.Namespace) -> tuple[Endpoint | None, Finding]:
     return endpoint, good("settings", ", ".join(parts))
 
 
-def place_of(given: argparse.Namespace, argument: str) -> str:
-    """Return where the value of an argument was given."""
+def place_of_registry(given: argparse.Namespace) -> str:
+    """Return where it was said which registry to use."""
+    if given.registry:
+        return _place_of(given, "registry")
+    return VARIABLE if os.environ.get(VARIABLE) else "the default"
+
+
+def _place_of(given: argparse.Namespace, argument: str) -> str:
     return f"the stack {given.stack}" if argument in given.from_stack else f"--{argument.replace('_', '-')}"
 
 
@@ -48,7 +55,7 @@ def _place_of_stage(given: argparse.Namespace) -> str:
 
 def _place_of_region(given: argparse.Namespace, endpoint: Endpoint) -> str:
     if given.region:
-        return place_of(given, "region")
+        return _place_of(given, "region")
     if f".{endpoint.region}." in endpoint.host:
         return "the host's name" if given.endpoint_url or endpoint_in_environment("execute-api") else _variable()
     return _variable()

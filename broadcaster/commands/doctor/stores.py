@@ -69,7 +69,8 @@ def _judge_redis(info: dict[str, str]) -> list[Finding]:
 
 def _judge_role(info: dict[str, str]) -> Finding:
     version = info.get("redis_version", "0")
-    if int(version.partition(".")[0]) < _OLDEST_REDIS:
+    major = version.partition(".")[0]
+    if major.isdecimal() and int(major) < _OLDEST_REDIS:
         return bad("Redis", f"version {version} is too old", f"use version {_OLDEST_REDIS} or newer, or Valkey")
     if info.get("role") == "slave" and info.get("slave_read_only", "1") != "0":
         return bad("Redis", "is a replica, which takes no registrations", "give the primary's address")

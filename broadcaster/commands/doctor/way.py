@@ -71,10 +71,10 @@ def look_up(endpoint: Endpoint) -> tuple[list[str], Finding]:
     """Return the addresses of the host, and what was found; without any, nothing else can be asked there."""
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second of a name with an empty or a long label
         return [], bad(
             "name",
-            f"{endpoint.host} is not known: {error.strerror or error}",
+            f"{endpoint.host} is not known: {getattr(error, 'strerror', None) or error}",
             "check the API id and the region, or the domain; and that this machine resolves other names",
         )
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
