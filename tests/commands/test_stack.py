@@ -66,7 +66,7 @@ def test_the_doctor_finds_everything_by_the_name_of_the_stack(run, stack):
     done = run("doctor", "--stack", stack)
     assert done.code == 0, done.out
     assert f"(the stack {stack})" in done.out
-    assert "secret: found in Secrets Manager, and readable (the stack)" in done.out
+    assert "secret: given by its ARN in Secrets Manager, and readable (the stack)" in done.out
 
 
 def test_a_secret_that_is_not_the_stacks_is_found_out(run, stack, monkeypatch):

@@ -43,6 +43,8 @@ _ACCESS_KEY = re.compile(r"\b((?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{2})[A-Z0-9]{6,}")
 _ACCOUNT = re.compile(r"\b\d{8}(\d{4})\b")
 _CONNECTION = re.compile(r"(?<![\w/-])([\w-]{4})[\w-]{11}=")
 _HOST = re.compile(r"\b([a-z0-9]{4})[a-z0-9]+(\.execute-api\.)")
+_API = re.compile(r"(execute-api:[\w-]+:[*…\d]+:[a-z0-9]{4})[a-z0-9]+")
+_SESSION = re.compile(r"(assumed-role/[^/\s]+/)[^\s,;)']+")  # an instance's id, or somebody's mail address
 _SECRET = re.compile(r"(:secret:)[^\s,;']+")
 
 
@@ -58,4 +60,6 @@ def redact(text: str, values: dict[str, str]) -> str:
     text = _ACCOUNT.sub(r"…\1", text)
     text = _CONNECTION.sub(r"\1…", text)
     text = _HOST.sub(r"\1…\2", text)
+    text = _API.sub(r"\1…", text)
+    text = _SESSION.sub(r"\1…", text)
     return _SECRET.sub(r"\1…", text)

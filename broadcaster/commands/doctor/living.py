@@ -32,9 +32,9 @@ def ask_sample(endpoint: Endpoint, entries: list[Entry]) -> Finding:
         sender.close()
     there = sum(status == 200 for status in statuses)
     unknown = sum(status not in (200, 400, 410) for status in statuses)
-    text = f"{len(entries)} registered; of a sample of {len(sample)}, {there} are there"
+    text = f"{len(entries)} registered; of a sample of {len(sample)} still there: {there}"
     if unknown:
-        text += f", and of {unknown} nothing was told"
+        text += f"; of {unknown} nothing was told"
     elif not there:
-        text += ": they have left since, or the list is of another API or stage"
+        text += "; they have left since, or the list is of another API or stage"
     return good("connections", text)

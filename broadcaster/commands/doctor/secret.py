@@ -38,5 +38,7 @@ def look_at_secret(*, of_stack: str | None, is_needed: bool) -> Finding:
             f"{VARIABLE} is another secret than the stack's: the gateway refuses every subscription that it signs",
             f"set {VARIABLE} to the stack's output {_OUTPUT}",
         )
-    where = "in Secrets Manager, and readable" if (value or of_stack or "").startswith("arn:") else "itself"
-    return good("secret", f"found {where} ({VARIABLE if value else 'the stack'})")
+    where = (
+        "by its ARN in Secrets Manager, and readable" if (value or of_stack or "").startswith("arn:") else "as it is"
+    )
+    return good("secret", f"given {where} ({VARIABLE if value else 'the stack'})")
