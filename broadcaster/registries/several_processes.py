@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 _COUNT_VARIABLES = ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS")
-_SERVERS = ("gunicorn", "uvicorn", "hypercorn", "granian", "fastapi", "daphne")
+SERVERS = ("gunicorn", "uvicorn", "hypercorn", "granian", "fastapi", "daphne")
 
 
 def worker_sign(environ: Mapping[str, str] | None = None, argv: Sequence[str] | None = None) -> str | None:
@@ -97,14 +97,14 @@ def _server_in(argv: Sequence[str]) -> str | None:
     if name == "__main__.py":
         name = os.path.split(folder)[1]
     name = name.removesuffix(".exe").removesuffix(".py")
-    return name if name in _SERVERS else None
+    return name if name in SERVERS else None
 
 
 def _is_server(command: str) -> bool:
     """Return whether a process looks like a server of Python's, or like Python itself."""
     # gunicorn may call itself "gunicorn: master [app:app]".
     names = [os.path.split(word)[1].partition(":")[0] for word in command.split("\0")]
-    return names[0].startswith(("python", "pypy")) or any(name in _SERVERS for name in names[:3])
+    return names[0].startswith(("python", "pypy")) or any(name in SERVERS for name in names[:3])
 
 
 def _kind(command: str) -> str:

@@ -33,6 +33,12 @@ def environment(gateway, registry_url, monkeypatch):
 
 
 @pytest.fixture
+def folder_of_no_server(tmp_path_factory, monkeypatch):
+    """Where the doctor sees no workers: other tests run servers of several in the folder of the project."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("backend"))
+
+
+@pytest.fixture
 def registry(environment, registry_url):
     registry = RedisRegistry(registry_url)
     yield registry

@@ -1,6 +1,8 @@
 """A healthy system, and broken ones: what the doctor finds, what it says to do, and what it keeps to itself."""
 
 import json
+import subprocess
+import sys
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -19,7 +21,7 @@ DENIED = {
 
 
 @pytest.fixture
-def examine(run, environment):
+def examine(run, environment, folder_of_no_server):
     """Runs the doctor; returns its exit code and its findings by name."""
 
     def call(*arguments):
@@ -138,6 +140,41 @@ def test_memory_with_four_workers(examine, monkeypatch):
     assert finding["check"] == "registry"
     assert finding["text"].startswith("memory, and WEB_CONCURRENCY is 4")
     assert "BROADCASTER_REGISTRY=redis://" in finding["advice"]
+
+
+@pytest.fixture
+def gunicorn(tmp_path):
+    """Starts a server whose number of workers stands in its configuration alone."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells of other processes")
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 3\nbind = '127.0.0.1:0'\n")
+    (tmp_path / "app.py").write_text("print('started', flush=True)\ndef app(environ, start): ...\n")
+    command = [sys.executable, "-m", "gunicorn", "app:app"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        for _ in range(3):
+            assert process.stdout.readline() == b"started\n"
+        yield process
+        process.terminate()
+
+
+def test_memory_beside_a_server_of_several_workers(examine, monkeypatch, gunicorn, tmp_path):
+    assert examine("--registry", "memory://")[1]["registry"]["ok"]  # its folder is another
+    monkeypatch.chdir(tmp_path)
+    finding = only_failure(*examine("--registry", "memory://"))
+    assert f"gunicorn (process {gunicorn.pid}) runs 3 workers" in finding["text"]
+
+
+def test_memory_beside_a_server_that_was_started_with_several_workers(examine, monkeypatch, tmp_path):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells of other processes")
+    (tmp_path / "uvicorn").write_text("print('started', flush=True); input()")
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "uvicorn", "app:app", "--workers", "4"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        finding = only_failure(*examine("--registry", "memory://"))
+        process.communicate(b"\n")
+    assert "uvicorn was started with 4 workers" in finding["text"]
 
 
 @pytest.mark.parametrize("secret", ["hunter2-is-too-short", "clearstar-websocket-secret", "arn:aws:s3:::bucket"])

@@ -11,7 +11,7 @@ HOPS = ["handshake", "first answer", "registration", "broadcast", "arrival"]
 
 
 @pytest.fixture
-def send(run, environment):
+def send(run, environment, folder_of_no_server):
     def call(*arguments):
         done = run("doctor", "--send", "--json", *arguments)
         return done.code, {finding["check"]: finding for finding in done.json()}

@@ -10,8 +10,8 @@ from ...registries.entries import Entry
 from ...registries.memory import MemoryRegistry
 from ...registries.redis import RedisRegistry
 from ...registries.redis_keys import Script
-from ...registries.several_processes import worker_sign
 from .finding import Finding, bad, good, split_advice
+from .workers import find_workers
 
 _INFO = Script("return redis.call('INFO')")
 _OLDEST_REDIS = 5
@@ -33,7 +33,7 @@ def look_at_registry(registry: Registry) -> tuple[list[Entry], list[Finding]]:
 
 
 def _judge_memory() -> Finding:
-    sign = worker_sign()
+    sign = find_workers()
     if sign:
         return bad(
             "registry",
