@@ -13,6 +13,7 @@ BENCHES = {
     "publish": ("publish", "what publishing costs its caller, the process and the other viewers"),
     "history": ("history", "what history costs: CPU of a message, requests, readings, DynamoDB's bill of a month"),
     "cost": ("cost", "what a month of events costs, posted one by one and published"),
+    "scale": ("scale", "how far a broadcast goes, and how near to the quota: a simulation, no I/O"),
     "lag": ("event_loop_lag", "how long an asyncio application's loop is held up while a broadcast goes out"),
     "gateway": ("gateway", "what the local gateway carries"),
     "node": ("node", "CPU per message of the Node.js library, beside AWS's SDK for JavaScript"),

@@ -32,7 +32,8 @@ class Broadcaster(Face):
         concurrency: requests in flight at once, for each broadcast.
         timeout: seconds for one request, and as many for opening a connection.
         attempts: posts to one connection at most, the first included.
-        deadline: seconds for a whole broadcast; whom it did not reach by then counts as failed.
+        deadline: seconds, counted anew from each connection that was reached, after which a broadcast gives up; whom it
+            did not reach by then counts as failed. A long list may take longer, as long as there is progress.
         rate: requests per second over all broadcasts; by default just under AWS's quota.
         verify: whether to check the server's certificate, or the path of a CA bundle to check it with.
         max_channels: channels that one connection may be registered for at most; 100 by default.

@@ -108,6 +108,7 @@ class Boto3Sender:
             url=self._endpoint.url,
             pace=self._pace,
             deadline=inf,
+            patience=settings.deadline if deadline is None else 0.0,
             attempts=settings.attempts,
             concurrency=self._threads,
             random=random.random,

@@ -5,10 +5,10 @@
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 AWS_REQUESTS_PER_SECOND = 10_000
 # Just under it: what else the account does needs some, and a request that is throttled is one more request.
-DEFAULT_RATE = 0.95 * AWS_REQUESTS_PER_SECOND
+DEFAULT_RATE = 0.97 * AWS_REQUESTS_PER_SECOND
 
 DEFAULT_ATTEMPTS = 3  # posts to one connection at most
 DEFAULT_CONCURRENCY = 256  # requests in flight; more gains nothing, see the figures in bench/
 # Posts to clients whose network has vanished have been seen to hang for as long as the caller waits.
 DEFAULT_TIMEOUT = 3.0  # seconds for one request; connecting has as many of its own
-DEFAULT_DEADLINE = 15.0  # seconds for a whole broadcast
+DEFAULT_DEADLINE = 15.0  # seconds of a broadcast without anybody reached

@@ -15,6 +15,7 @@ What an answer means:
 | 410 | stale |
 | 429 on this connection alone | a slow reader: again after a back-off, at most `attempts` times, then failed |
 | 429 on nearly everybody | the account is throttled: all pause, and it does not count as an attempt |
+| 429 on several | the account's ceiling was met: all go slower; for some seconds no 429 counts as an attempt |
 | 5xx, 408, or none at all | again after a back-off, at most `attempts` times, then failed |
 | none within the timeout | once more, then failed: such posts have been seen to hang for as long as one waits |
 | 3xx, 401, 403, 404 before anybody was reached | `RefusedError`: it would be the same for all |
@@ -41,6 +42,11 @@ _LONGEST_BACKOFF = 2.0
 _TIMEOUT_ATTEMPTS = 2
 # How often one connection waits for the account's throttle before it counts as failed.
 _THROTTLED_TIMES = 10
+# Posts in flight: so many at first, more with each one that arrives, fewer with each 429. Sixteen processes that begin
+# at one moment would else have thousands under way before the first of them hears that the account's burst is used.
+_FIRST_WINDOW = 32
+_WINDOW_GROWTH = 0.25
+_LEAST_WINDOW = 4
 _REFUSALS_IN_A_ROW = 20
 # Requests granted at a time: the pace is shared by all threads, and asking it for each message would cost a lock.
 _GRANT = 32
@@ -80,6 +86,7 @@ class FanOut:
         pages: connection ids, read page by page as they are needed; a page of None is one that is not there yet.
         url: of the endpoint, for error texts.
         deadline: when to give up, on the clock that `now` is read from.
+        patience: seconds after somebody was reached to which that moves the deadline; 0 if it stays where it is.
         attempts: posts to one connection at most.
         concurrency: posts in flight at most.
         random: returns 0 to 1.
@@ -97,6 +104,7 @@ class FanOut:
         url: str,
         pace: Pace,
         deadline: float,
+        patience: float = 0.0,
         attempts: int = DEFAULT_ATTEMPTS,
         concurrency: int = DEFAULT_CONCURRENCY,
         random: Callable[[], float],
@@ -106,6 +114,7 @@ class FanOut:
     ) -> None:
         self.attempts = attempts
         self.deadline = deadline
+        self._patience = patience
         self.stale: list[str] = []  # those that the driver has not taken away yet
         self.failures: list[Failure] = []
         self._targets = Targets(pages)
@@ -113,6 +122,7 @@ class FanOut:
         self._url = url
         self._pace = pace
         self._concurrency = concurrency
+        self._window: float = min(concurrency, _FIRST_WINDOW)
         self._random = random
         self._renew = renew
         self._on_outcome = on_outcome
@@ -136,7 +146,7 @@ class FanOut:
 
     def take(self, now: float) -> str | None:
         """Return whom to post to now; None if nobody can be at the moment, and `wake_at` tells when to ask again."""
-        if self.in_flight >= self._concurrency or self._suspicion is not None or now >= self.deadline:
+        if self.in_flight >= self._window or self._suspicion is not None or now >= self.deadline:
             return None
         if not self._granted and not self._ask_for_grant(now):
             return None
@@ -162,7 +172,7 @@ class FanOut:
         due = self._targets.next_at(now)
         if self.is_done:
             return now
-        if self.in_flight >= self._concurrency or self._suspicion is not None:
+        if self.in_flight >= self._window or self._suspicion is not None:
             return self.deadline
         if not self._granted:
             due = max(due, self._pace.next_grant(now))
@@ -182,6 +192,10 @@ class FanOut:
         if 200 <= status < 300:
             self.sent += 1
             self.in_flight -= 1
+            if self._window < self._concurrency:
+                self._window += _WINDOW_GROWTH
+            if self._patience:
+                self.deadline = now + self._patience
             if self._is_troubled:
                 self._somebody_was_reached()
             if self._on_outcome is not None:
@@ -192,6 +206,8 @@ class FanOut:
             self.in_flight -= 1
             self.stale.append(connection_id)
             self._stale_count += 1
+            if self._patience:
+                self.deadline = now + self._patience
             self._somebody_was_reached()
             if self._on_outcome is not None:
                 self._on_outcome(connection_id, Failure(connection_id, "gone", 410))
@@ -325,20 +341,28 @@ class FanOut:
         """Tell a slow reader from a throttled account by who else was throttled lately."""
         if self._throttles is None:
             self._throttles = ThrottleWatch()
-        if not self._throttles.is_everybody(connection_id, self.sent + self._answers):
-            reason = "throttled, or its client reads too slowly (HTTP 429)"
-            self._again(connection_id, reason, 429, now, _SLOW_READER_BACKOFF)
-            return
+        self._window = max(min(_LEAST_WINDOW, self._concurrency), self._window - 1)
+        number = self.sent + self._answers
+        if self._throttles.is_everybody(connection_id, number):
+            self._pace.throttled(now, self._random(), self._throttles.share(number))
+            if self._log is not None:
+                self._log.debug("the account is throttled: no posts for %.2f s", self._pace.paused_until - now)
+            self._return_grant()
+            wait = self._pace.paused_until - now
+        else:
+            if self._throttles.is_some(number, is_near=self._pace.is_scarce(now)):
+                self._pace.ease(now)
+            if not self._pace.is_scarce(now):
+                reason = "throttled, or its client reads too slowly (HTTP 429)"
+                self._again(connection_id, reason, 429, now, _SLOW_READER_BACKOFF)
+                return
+            wait = _SLOW_READER_BACKOFF * (0.5 + self._random() / 2)
         tries = self._tries.setdefault(connection_id, _Tries())
         tries.throttled += 1
         if tries.throttled >= _THROTTLED_TIMES:
             self._fail(connection_id, f"the account's requests are throttled (HTTP 429, {tries.throttled} times)", 429)
             return
-        self._pace.throttled(now, self._random())
-        if self._log is not None:
-            self._log.debug("the account is throttled: no posts for %.2f s", self._pace.paused_until - now)
-        self._return_grant()
-        self._retry_at(self._pace.paused_until, connection_id)
+        self._retry_at(now + wait, connection_id)
 
     def _put_back(self, connection_id: str) -> None:
         """Let it go first, uncounted."""

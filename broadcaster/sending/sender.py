@@ -21,7 +21,7 @@ class Settings(NamedTuple):
         concurrency: requests in flight at most, for each broadcast.
         timeout: seconds for one request, and as many for opening a connection.
         attempts: posts to one connection at most.
-        deadline: seconds for one broadcast.
+        deadline: seconds without anybody reached after which a broadcast gives up.
         rate: requests per second over all broadcasts of this sender; `math.inf` for no limit.
         verify: whether the server's certificate is checked, or the CA bundle to check it with; as in boto3.
     """
@@ -69,7 +69,7 @@ class Sender(Protocol):
             on_stale: gets the ids of connections that are gone, at most 1,000 at a time; must not raise.
             stop: asked several times a second whether to give up; the rest then counts as failed, except for pages
                 that were not read.
-            deadline: seconds after which to give up, instead of the sender's own.
+            deadline: seconds for the whole broadcast, whoever is reached, instead of the sender's own.
             on_outcome: gets each target with its outcome as soon as that is known, in any thread; see `FanOut`.
 
         Raises:

@@ -133,6 +133,7 @@ class Engine:
             pace=self._pace,
             settings=settings,
             deadline=self._monotonic() + (settings.deadline if deadline is None else deadline),
+            patience=settings.deadline if deadline is None else 0.0,
             random=_random,
             on_stale=on_stale,
             stop=stop,

@@ -20,6 +20,7 @@ class Task:
         pages: connection ids; a page of None is one that is not there yet.
         url: of the endpoint, for error texts.
         deadline: when to give up, on the loop's clock.
+        patience: seconds after the last who was reached to which that moves; 0 if it stays.
         random: returns 0 to 1.
         on_stale: gets the connections that are gone, in batches.
         on_outcome: gets each target with its outcome; see `FanOut`.
@@ -56,6 +57,7 @@ class Task:
         pace: Pace,
         settings: Settings,
         deadline: float,
+        patience: float,
         random: Callable[[], float],
         on_stale: Callable[[list[str]], None],
         stop: Callable[[], bool] | None = None,
@@ -67,6 +69,7 @@ class Task:
             url=url,
             pace=pace,
             deadline=deadline,
+            patience=patience,
             attempts=settings.attempts,
             concurrency=settings.concurrency,
             random=random,

@@ -8,7 +8,7 @@ const { ConfigurationError, show } = require("../errors.js");
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 const AWS_REQUESTS_PER_SECOND = 10_000;
 // Just under it: what else the account does needs some, and a request that is throttled is one more request.
-const DEFAULT_RATE = 0.95 * AWS_REQUESTS_PER_SECOND;
+const DEFAULT_RATE = 0.97 * AWS_REQUESTS_PER_SECOND;
 
 const DEFAULT_ATTEMPTS = 3; // posts to one connection at most
 const DEFAULT_CONCURRENCY = 256; // requests in flight

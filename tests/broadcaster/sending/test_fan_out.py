@@ -454,3 +454,33 @@ def test_each_retry_pause_and_end_is_a_line_for_who_listens():
     run(plan, lambda connection_id, attempt: 429, until=3.0)
     assert any(line.startswith("the account is throttled: no posts for 0.") for line in lines)
     assert f"{URL} ends with 0 sent: not answered by the broadcast's deadline" in lines
+
+
+def test_a_deadline_with_patience_counts_from_the_last_who_was_reached():
+    plan = fan_out([["a=", "b=", "c="]], deadline=1.0, patience=1.0)
+    tell(plan, plan.take(0.9), 200, 0.9)
+    tell(plan, plan.take(1.8), 410, 1.8)
+    assert plan.take(2.7) == "c="
+    tell(plan, "c=", 503, 2.7)
+    assert plan.deadline == pytest.approx(2.8)
+    assert plan.take(2.8) is None
+
+
+def test_posts_in_flight_begin_with_a_few_and_grow_with_those_that_arrive():
+    plan = fan_out([[f"id{n}=" for n in range(2_000)]], concurrency=64)
+
+    def in_flight():
+        return list(iter(lambda: plan.take(0.0), None))
+
+    first = in_flight()
+    assert len(first) == 32
+    for connection_id in first:
+        tell(plan, connection_id, 200, 0.0)
+    second = in_flight()
+    assert len(second) == 40
+    tell(plan, second[0], 429, 0.0)
+    assert in_flight() == []
+    for connection_id in second[1:]:
+        tell(plan, connection_id, 200, 0.0)
+        in_flight()
+    assert plan.in_flight == 49  # 40, one fewer for the 429, a quarter more for each of 39

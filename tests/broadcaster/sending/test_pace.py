@@ -91,3 +91,54 @@ def test_throttling_is_everybodys_only_where_half_of_the_latest_answers_are(spac
     signs = [watch.is_everybody(f"id{number}=", number * spacing) for number in range(40)]
     assert any(signs) == (spacing <= 2)
     assert not any(signs[:7])
+
+
+MOMENTS = st.lists(
+    st.tuples(st.floats(0, 0.5), st.sampled_from(["grant", "throttled", "ease"]), st.floats(0, 1)), min_size=1
+)
+
+
+@given(st.floats(1, 20_000), MOMENTS)
+def test_whatever_is_throttled_never_more_than_the_rate_and_never_for_ever(rate, moments):
+    pace, now, granted = Pace(rate), 0.0, 0
+    for pause, what, share in moments:
+        now += pause
+        match what:
+            case "grant":
+                granted += pace.grant(int(share * 500), now)
+            case "throttled":
+                pace.throttled(now, share, share)
+            case "ease":
+                pace.ease(now)
+        assert granted <= max(1.0, rate / 2) + rate * now + 1e-6
+        assert pace.next_grant(now) < now + 2.1 + 1 / (rate * 0.005)
+    for tick in range(250):  # recovers: after a while all of the rate goes out again
+        pace.grant(1_000_000, now + tick / 10)
+    assert pace.grant(1_000_000, now + 26) >= int(min(rate / 2, rate * 0.99))
+
+
+def test_a_rate_that_was_eased_comes_back_slowly_and_then_ever_faster():
+    pace = Pace(1000.0)
+    pace.grant(500, 0.0)
+    pace.ease(0.0)
+    rates = [pace.grant(10_000, float(second)) for second in range(1, 6)]
+    assert rates[0] < 620
+    assert rates == sorted(rates)
+    assert rates[-1] == 500  # a whole burst again
+
+
+def test_where_nothing_limits_the_rate_easing_changes_nothing():
+    pace = Pace(inf)
+    pace.ease(0.0)
+    assert pace.grant(1_000, 0.0) == 1_000
+
+
+@pytest.mark.parametrize(("spacing", "is_near", "is_some"), [(5, False, True), (12, False, False), (12, True, True)])
+def test_fewer_that_are_throttled_are_a_sign_where_the_ceiling_is_near(spacing, is_near, is_some):
+    watch = ThrottleWatch()
+    signs = []
+    for number in range(0, 400, spacing):
+        watch.is_everybody(f"id{number}=", number)
+        signs.append(watch.is_some(number, is_near=is_near))
+    assert any(signs) == is_some
+    assert watch.share(395) == pytest.approx(1 / spacing, rel=0.2)
