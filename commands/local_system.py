@@ -14,6 +14,7 @@ from .set_up import CDK, LOGS, PYTHON, Stop, call, run_step, set_up
 from .what_to_use import what_to_use
 
 REGION = "us-east-1"  # of the local gateway; nothing is looked up there
+FOR_BACKENDS = ("AWS_", "BROADCASTER_")  # of what the stand-in says; the rest is the Lambdas'
 MOST_RESTARTS = 5  # within a minute; a server that ends more often is broken, and what it printed says why
 
 
@@ -110,7 +111,7 @@ class System:
             **self._keys,
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": connections,
             "WEBSOCKET_API_ID": "local",
-            **{name: value for name, value in stand_in.items() if not name.startswith("PUBLISH_")},
+            **{name: value for name, value in stand_in.items() if name.startswith(FOR_BACKENDS)},
         }
         login = {**self._login, "WEBSOCKET_URL": self._websocket}
         self._url = self._backend.start(**self._for_backend, **login)[0].split()[1]

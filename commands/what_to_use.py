@@ -1,5 +1,6 @@
 """What `dev.py run` prints when all of it is up: the addresses, and lines to paste."""
 
+import shlex
 from collections.abc import Mapping
 
 TEXT = """
@@ -71,7 +72,7 @@ def what_to_use(
         post=post,
         then=THEN[registry].format(post=post),
         for_others=for_others(*publishing) if publishing else "",
-        for_backend="\n".join(f"{name}={value}" for name, value in for_backend.items()),
+        for_backend="\n".join(f"{name}={shlex.quote(value)}" for name, value in for_backend.items()),
     )
 
 

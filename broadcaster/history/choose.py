@@ -32,6 +32,8 @@ class History:
     """
 
     def __init__(self, keep: Mapping[str, int], lifetime: float, registry: Registry) -> None:
+        if not isinstance(keep, Mapping):
+            raise ConfigurationError(f"history is {keep!r:.40}; give events by channel: {{'admin': 200, 'run-*': 500}}")
         for name, number in keep.items():
             if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MAX_KEEP:
                 raise ConfigurationError(

@@ -5,7 +5,7 @@ const { debuglog } = require("node:util");
 const { SubscriptionSecret, subscriptionSignature } = require("./authorization.js");
 const { CredentialSource } = require("./aws/credentials.js");
 const { resolveEndpoint, scopeOf } = require("./endpoint.js");
-const { ClosedError, ConfigurationError, show } = require("./errors.js");
+const { ClosedError, ConfigurationError, InvalidArgumentError, show } = require("./errors.js");
 const { encode } = require("./messages.js");
 const { checkChannel, checkConnectionId } = require("./names.js");
 const { makeRegistry } = require("./registries/choose.js");
@@ -58,9 +58,18 @@ class Broadcaster {
     this.#secret = new SubscriptionSecret(settings.secret, credentials);
   }
 
-  async registerConnection(connectionId, { channels } = {}) {
+  async registerConnection(connectionId, options = {}) {
     this.#checkOpen();
     checkConnectionId(connectionId);
+    // What is not understood must not be taken for "everything".
+    const isObject = typeof options === "object" && options !== null && !Array.isArray(options);
+    const unknown = isObject ? Object.keys(options).find((name) => name !== "channels") : options;
+    if (!isObject || unknown !== undefined) {
+      throw new InvalidArgumentError(
+        `registerConnection(id, ${show(unknown, 40)}) names no channels; give { channels: ["logs"] }, or nothing for all`,
+      );
+    }
+    const { channels } = options;
     const names = channels === undefined || channels === null ? undefined : [channels].flat().map(checkChannel);
     await this.#registry.add(connectionId, names);
   }

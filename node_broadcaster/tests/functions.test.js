@@ -57,6 +57,9 @@ test("wrong arguments are refused before anything is done", async () => {
   const { InvalidArgumentError, MessageError } = library;
   await assert.rejects(library.registerConnection("../admin"), InvalidArgumentError);
   await assert.rejects(library.registerConnection(ID, { channels: ["two words"] }), InvalidArgumentError);
+  for (const misspelt of [{ chanels: ["logs"] }, ["logs"], "logs", null, 7]) {
+    await assert.rejects(library.registerConnection(ID, misspelt), /names no channels; give \{ channels/);
+  }
   await assert.rejects(library.broadcast("logs", "pusher:error", 1), InvalidArgumentError);
   const circle = {};
   circle.circle = circle;

@@ -64,7 +64,8 @@ class Run:
         text = "\n".join(self.lines)
         self.websocket = re.findall(r"^  WebSocket +(\S+)", text, re.MULTILINE)[-1]
         self.url, self.user = re.findall(r"^  dashboard +(\S+)/#(\S+)", text, re.MULTILINE)[-1]
-        self.for_backend = dict(re.findall(r"^([A-Z_]+)=(.+)$", text.rpartition("For a backend")[2], re.MULTILINE))
+        lines = re.findall(r"^([A-Z_]+)=(.+)$", text.rpartition("For a backend")[2], re.MULTILINE)
+        self.for_backend = {name: "".join(shlex.split(value)) for name, value in lines}  # as a shell reads them
 
     def kill(self, module):
         """Kill the server that runs a module."""

@@ -65,6 +65,7 @@ def test_a_limit_that_is_none_is_refused(history, limit):
         ({"admin": True}, 60, r"history\['admin'\] is True"),
         ({"admin": 100_001}, 60, "1 to 100,000"),
         ({"a b": 10}, 60, "neither a channel nor a prefix"),
+        (100, 60, "history is 100; give events by channel"),
         ({"admin": 10}, 0, "history_ttl is 0"),
         ({"admin": 10}, 86_400 * 30, "1 to 604,800"),
         ({"admin": 10}, "60", "history_ttl is '60'"),
