@@ -15,7 +15,7 @@ What an answer means:
 | 410 | stale |
 | 429 on this connection alone | a slow reader: again after a back-off, at most `attempts` times, then failed |
 | 429 on nearly everybody | the account is throttled: all pause, and it does not count as an attempt |
-| 429 on several | the account's ceiling was met: all go slower; for some seconds no 429 counts as an attempt |
+| 429 on several | the account's ceiling was met: all go slower; until they are as fast again no 429 is an attempt |
 | 5xx, 408, or none at all | again after a back-off, at most `attempts` times, then failed |
 | none within the timeout | once more, then failed: such posts have been seen to hang for as long as one waits |
 | 3xx, 401, 403, 404 before anybody was reached | `RefusedError`: it would be the same for all |
@@ -352,7 +352,7 @@ class FanOut:
         else:
             if self._throttles.is_some(number, is_near=self._pace.is_scarce(now)):
                 self._pace.ease(now)
-            if not self._pace.is_scarce(now):
+            if not self._pace.is_reduced:
                 reason = "throttled, or its client reads too slowly (HTTP 429)"
                 self._again(connection_id, reason, 429, now, _SLOW_READER_BACKOFF)
                 return

@@ -24,7 +24,7 @@ _SCARCE_SECONDS = 5.0
 # The rate grows again by a step that itself grows exponentially: by little near the ceiling that was met, and back to
 # all of it in seconds should that have gone up. The step does not depend on the rate: what one cuts off in proportion
 # and gives back in equal parts becomes equal among processes that do not know of each other.
-_STEP = 0.001  # of the set rate
+_STEP = 0.0015  # of the set rate
 _STEP_GROWTH = 2.0  # in the exponent, each second
 _GUESS_GROWTH = 0.15  # of the rate, in each second beside the step, where the rate is only an estimate
 _LONGEST_GROWTH = 20.0  # seconds, by when any rate is the set one again
@@ -86,6 +86,11 @@ class Pace:
             missing = max(1.0, self._rate * _GRANT_SECONDS) - self._tokens
             # A hair later than exact, so that rounding cannot leave the caller a moment before a whole token.
             return max(self.paused_until, now + missing / self._rate + 1e-6)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it is slower than it was set to be, so that the account is the likely reason of any 429."""
+        return self._rate < self._full_rate
 
     def is_scarce(self, now: float) -> bool:
         """Return whether the account's ceiling was met lately."""
