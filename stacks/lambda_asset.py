@@ -63,6 +63,7 @@ PUBLISHING_MODULES = (
     "endpoint.py",
     "forks.py",
     "json_data.py",
+    "listeners.py",
     "log.py",
     "messages.py",
     "results.py",

@@ -13,6 +13,7 @@ import time
 from aws_services import service
 from broadcaster.aws.json_service import Ask, once
 from broadcaster.cheap_typing import TYPE_CHECKING
+from broadcaster.listeners import connections_in
 from broadcaster.registries.dynamodb_jobs import batches, channels_of, read, removals, write
 from broadcaster.registries.dynamodb_rows import (
     EVERYTHING,
@@ -54,7 +55,10 @@ def read_listeners(channels: list[str], *, claim: "Job[Any] | None" = None, dead
     found: dict[str, list[str]] = {name: [] for name in (EVERYTHING, *channels)}
     jobs: list[Job[Any]] = [_read_ids(name, found[name], now) for name in found]
     _dynamodb().run(([claim] if claim else []) + jobs, deadline=deadline)
-    return {name: list(dict.fromkeys(found[name] + found[EVERYTHING])) for name in channels}
+    return {
+        name: [each for page in connections_in([found[name] + found[EVERYTHING]]) for each in dict.fromkeys(page)]
+        for name in channels
+    }
 
 
 def claim_of(signature: str, request_id: str, *, until: float) -> "Job[None]":

@@ -48,6 +48,7 @@ PUBLISHING_MODULES = (
     "endpoint",
     "forks",
     "json_data",
+    "listeners",
     "log",
     "messages",
     "results",

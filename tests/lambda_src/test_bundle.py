@@ -6,12 +6,16 @@ import runpy
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from broadcaster.authorization import subscription_signature
+from broadcaster.registries.dynamodb_rows import puts, start_of
+from publishing.signature import Key
+from tests.lambda_src.publishing.conftest import event_of, query_of, sign
 
 HEAVY = {"asyncio", "boto3", "botocore", "dataclasses", "email", "http.client", "inspect", "logging", "ssl"}
 # Wanted by the first push or subscription; a cold start need not wait for them.
@@ -102,3 +106,50 @@ def test_where_the_gateway_registers_it_imports_no_more_and_the_first_subscripti
     assert not HEAVY & (imported | subscribed)
     assert not FOR_AWS & imported
     assert not {"connection_push", "past", "broadcaster.history.dynamodb_rows"} & (imported | subscribed)
+
+
+PUBLISH = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+import publisher
+imported = set(sys.modules) - before
+unsigned = publisher.handler({}, None)
+refused = set(sys.modules) - before
+event = json.loads(sys.argv[2])
+response = publisher.handler(event, None)
+published = set(sys.modules) - before
+print(json.dumps({"imported": sorted(imported), "refused": sorted(refused), "published": sorted(published),
+                  "statuses": [unsigned["statusCode"], response["statusCode"]]}))
+"""
+
+
+@each_python
+def test_the_publisher_imports_its_engine_with_the_first_event_that_somebody_listens_to_and_never_boto3(
+    python: str, bundle: Path, stand_in: Any, management_api: Any, lambda_environment: pytest.MonkeyPatch
+) -> None:
+    key = Key("1", "key", "secret" * 8)
+    text = json.dumps({"app_id": key.app_id, "key": key.name, "secret": key.secret})
+    arn = stand_in.manager.create_secret(Name=f"key-{stand_in.table}", SecretString=text)["ARN"]
+    for name, value in (("PUBLISH_KEY", arn), ("WEBSOCKET_API_ID", "abc"), ("WEBSOCKET_STAGE", "production")):
+        lambda_environment.setenv(name, value)
+    for row in puts("L0SM9cOFvHcCIhw=", ["a"], now=time.time(), lifetime=60, start=start_of("abc/production")):
+        stand_in.dynamodb.put_item(TableName=stand_in.table, Item=row["PutRequest"]["Item"])
+    body = b'{"name":"e","channel":"a","data":"{}"}'
+    query = query_of(sign("POST", "/apps/1/events", body, key=key, at=int(time.time())))
+    event = json.dumps(event_of("POST", "/apps/1/events", query, body))
+    run = subprocess.run(
+        [python, "-I", "-S", "-c", PUBLISH, str(bundle), event],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    *_, result = map(json.loads, run.stdout.splitlines())
+    assert (run.stderr, result["statuses"]) == ("", [401, 200])
+    assert len(management_api.requests) == 1
+    assert not HEAVY & set(result["published"])
+    for few in (result["imported"], result["refused"]):  # a cold start, and one that an unsigned request has caused
+        assert not {"publishing.keys", "publishing.table", "broadcaster.http1", "socket"} & set(few)
+    assert "broadcaster.sending.engine.engine" in result["published"]

@@ -205,6 +205,12 @@ def test_a_connection_that_is_gone_leaves_the_table(function: Publisher) -> None
     assert not any(IDS[0] in key for pair in function.stand_in.rows() for key in pair)
 
 
+def test_a_row_that_is_no_connection_does_not_keep_the_event_from_others(function: Publisher) -> None:
+    function.listen("admin", "..", IDS[0])
+    assert function.call("POST", "/apps/1024/events", EVENT)[0] == 200
+    assert [to for to, _ in function.posted()] == [IDS[0]]
+
+
 def test_both_keys_are_good_after_a_rotation(function: Publisher, lambda_environment: pytest.MonkeyPatch) -> None:
     function.stand_in.manager.put_secret_value(SecretId=os.environ["PUBLISH_KEY"], SecretString=text_of(OTHER))
     for key in (KEY, OTHER):
