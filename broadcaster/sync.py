@@ -143,7 +143,7 @@ class Broadcaster(Face):
         JSON as it is, for the answer of an endpoint. Checks no rights: decide before who may read what. `messages` are
         the messages as they were sent, oldest first, each with `epoch` and `seq`. `recovered` is True only if they are
         everything after `since`; else the state is to be fetched afresh. Where there is `more`, ask again with the
-        `epoch` and `seq` of this answer. History is a cache, not a store.
+        `epoch` and `seq` of this answer. Of a channel without history `epoch` is None. History is a cache, not a store.
 
         Args:
             since: the position of who asks, `{"epoch": "…", "seq": 12}`, as it came from a client.
@@ -151,7 +151,7 @@ class Broadcaster(Face):
             limit: messages at most.
 
         Raises:
-            InvalidArgumentError: the channel has no history, or an argument is malformed.
+            InvalidArgumentError: an argument is malformed, or no channel has a history.
             RegistryError: the store could not be read.
             ClosedError: this broadcaster was closed.
         """

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from ..channel_map import ChannelMap
+from ..channels import check_channel
 from ..errors import ConfigurationError, InvalidArgumentError
 from ..registries import Registry
 from ..registries.memory import MemoryRegistry
@@ -85,6 +86,8 @@ class History:
     def read(self, channel: str, *, since: object = None, rewind: object = None, limit: int = 1_000) -> dict[str, Any]:
         """Return `{"epoch", "seq", "recovered", "messages", "more"}`; see `recovery.history_answer`.
 
+        Of a channel without history `epoch` is None: a page asks for all of its channels at once, whichever have one.
+
         Args:
             channel: its name.
             since: a position as a client sends it: what has come after it?
@@ -92,14 +95,16 @@ class History:
             limit: messages, at most; where there are `more`, ask again with the `epoch` and `seq` of the answer.
 
         Raises:
-            InvalidArgumentError: the channel has no history, or an argument is malformed.
+            InvalidArgumentError: an argument is malformed.
             RegistryError: the store cannot be reached.
         """
-        self._check(channel)
+        check_channel(channel)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise InvalidArgumentError(f"limit is {limit!r:.40}; give a number of messages from 1 on")
-        position = parse_since(since)
-        found = self._store.read(channel, since=position, rewind=parse_rewind(rewind), limit=limit)
+        position, back = parse_since(since), parse_rewind(rewind)
+        if not self.has(channel):
+            return {"epoch": None, "seq": 0, "recovered": False, "messages": [], "more": False}
+        found = self._store.read(channel, since=position, rewind=back, limit=limit)
         return history_answer(position, found)
 
     def position(self, channel: str) -> Position:

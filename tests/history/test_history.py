@@ -47,9 +47,11 @@ def test_a_channel_without_history_has_none(history):
     assert history.has("run-7")
     assert not history.has("logs")
     assert history.append("logs", b"{}", token="a") is None
-    for ask in (history.read, history.position):
-        with pytest.raises(InvalidArgumentError, match="'logs' has no history"):
-            ask("logs")
+    assert history.read("logs") == {"epoch": None, "seq": 0, "recovered": False, "messages": [], "more": False}
+    with pytest.raises(InvalidArgumentError, match="'logs' has no history"):
+        history.position("logs")
+    with pytest.raises(InvalidArgumentError, match="a channel name"):
+        history.read("")
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, "7"])
