@@ -9,6 +9,7 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,7 @@ def main() -> int:
     if gone := missing():
         print(f"{' and '.join(gone)} not found; {HOW_TO_GET} redis-server", file=sys.stderr)
         return 1
+    os.environ.update(environment())
     rows = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
