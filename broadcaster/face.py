@@ -11,6 +11,7 @@ from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, InvalidArgumentError
 from .forks import remake_in_child
 from .history import Position
+from .history.positions import numbered
 from .listeners import Listeners, connections_in
 from .log import DEBUG, INFO, WARNING, listening, logger
 from .messages import POSITION_BYTES, MessageEncoder, id_of
@@ -141,11 +142,6 @@ class Face:
         """Store a message if its channel has a history; return it as it is sent, then with its number."""
         if self._history is None:
             return body
-        if not self._history.has(channel):
-            self._history.end(channel)
-            return body
-        from .history.recovery import numbered
-
         position = self._history.append(channel, body, token=id_of(body))
         return body if position is None else numbered(body, position)
 

@@ -13,8 +13,8 @@ from broadcaster.aws.json_service import requests_made
 from broadcaster.errors import InvalidArgumentError
 from broadcaster.history.dynamodb_jobs import newest_of, read_back, read_since
 from broadcaster.history.dynamodb_rows import key_of
-from broadcaster.history.positions import Position, Rewind, Slice
-from broadcaster.history.recovery import follows, numbered, parse_rewind, parse_since
+from broadcaster.history.positions import Position, Rewind, Slice, numbered
+from broadcaster.history.recovery import follows, parse_rewind, parse_since
 from invocation import Invocation
 from own_environment import required
 from subscriptions import note_failure

@@ -52,7 +52,7 @@ class History:
         return self._keep.get(channel) is not None
 
     def append(self, channel: str, message: bytes, *, events: int = 1, token: str) -> Position | None:
-        """Store a message and return its position; None where the channel has no history.
+        """Store a message and return its position; None where the channel has no history, which is ended then.
 
         Args:
             channel: its name.
@@ -65,6 +65,7 @@ class History:
         """
         keep = self._keep.get(channel)
         if keep is None:
+            self.end(channel)
             return None
         return self._store.append(channel, message, events=events, keep=keep, token=token)
 

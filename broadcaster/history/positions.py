@@ -23,3 +23,8 @@ class Slice(NamedTuple):
     newest: Position
     numbers: list[int]  # of the messages, ascending
     texts: list[str]  # as they were appended
+
+
+def numbered(message: bytes, position: Position) -> bytes:
+    """Return a message with its epoch and number, as it is sent."""
+    return message[:-1] + f',"epoch":"{position.epoch}","seq":{position.seq}}}'.encode()

@@ -37,11 +37,6 @@ def follows(since: Position, found: Slice) -> bool:
     return since.epoch == found.newest.epoch and first == since.seq + 1 and _is_whole(found.numbers)
 
 
-def numbered(message: bytes, position: Position) -> bytes:
-    """Return a message with its epoch and number, as it is sent."""
-    return message[:-1] + f',"epoch":"{position.epoch}","seq":{position.seq}}}'.encode()
-
-
 def parse_since(value: object) -> Position | None:
     """Return the position that a client sent, as `{"epoch": "…", "seq": 12}`.
 

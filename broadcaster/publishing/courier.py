@@ -7,7 +7,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..history.recovery import numbered
+from ..history.positions import numbered
 from ..messages import envelope, id_of
 from ..results import Failure
 from ..sending.background.carriers import Carrier, Job

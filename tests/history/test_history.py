@@ -8,7 +8,7 @@ from broadcaster import ConfigurationError, InvalidArgumentError, MemoryRegistry
 from broadcaster.history.choose import History, make_store
 from broadcaster.history.dynamodb import DynamoDBHistory
 from broadcaster.history.memory import MemoryHistory
-from broadcaster.history.recovery import numbered
+from broadcaster.history.positions import numbered
 from broadcaster.history.redis import RedisHistory
 from broadcaster.registries.dynamodb import DynamoDBRegistry
 from broadcaster.registries.redis import RedisRegistry

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from broadcaster import InvalidArgumentError
 from broadcaster.history import Position, Rewind, Slice
-from broadcaster.history.recovery import history_answer, numbered, parse_rewind, parse_since
+from broadcaster.history.positions import numbered
+from broadcaster.history.recovery import history_answer, parse_rewind, parse_since
 
 
 def found(numbers, newest, epoch="e"):

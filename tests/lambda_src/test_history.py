@@ -12,7 +12,7 @@ import registry
 from broadcaster.authorization import subscription_signature
 from broadcaster.aws.retries import Patience
 from broadcaster.history.dynamodb import DynamoDBHistory
-from broadcaster.history.recovery import numbered
+from broadcaster.history.positions import numbered
 from broadcaster.registries.dynamodb import DynamoDBRegistry
 from handler import handler
 
