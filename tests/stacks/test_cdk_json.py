@@ -20,7 +20,7 @@ def clone(tmp_path, project):
     folder = tmp_path / "clone"
     for name in ("stacks", "lambda_src", "broadcaster"):
         shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("app.py", "app.cjs", "cdk.json"):
+    for name in ("app.py", "cdk.json"):
         shutil.copyfile(project / name, folder / name)
     return folder
 
