@@ -90,6 +90,7 @@ def test_a_child_publishes_whichever_lock_was_held(make, server):
             release()
 
 
+@pytest.mark.slow
 def test_threads_that_publish_do_not_stop_the_children_of_another(make, server):
     """Whatever they were in the middle of: this finds what the search for locks does not."""
     over = threading.Event()
