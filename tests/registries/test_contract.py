@@ -187,7 +187,8 @@ def test_it_may_be_written_while_it_is_listed(registry, store):
     for page in registry.registry.pages("admin"):
         seen += page
         registry.remove(ids[:5])
-        registry.add(page[5], ["admin"])
+        for one in page[5:6]:  # the last page may be short: a list is entered anywhere
+            registry.add(one, ["admin"])
         registry.add(f"new-{page[0]}", ["admin"])
     assert len(seen) == len(set(seen))
     assert set(ids) <= set(seen)
