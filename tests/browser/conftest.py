@@ -81,7 +81,7 @@ class System:
             self._gateway = Process([*self._gateway_arguments, "--port", 0], 2)
             parts.callback(lambda: self._gateway.stop())  # which may be another by then
             self.websocket, self.connections = self._gateway.urls
-            self.management = boto3.client(
+            self.management = boto3.session.Session().client(
                 "apigatewaymanagementapi",
                 endpoint_url=self.connections,
                 region_name="us-east-1",

@@ -189,7 +189,7 @@ def test_a_wrong_secret(examine, monkeypatch, secret):
 @pytest.fixture
 def secrets_manager(monkeypatch, dynamodb_url, examine):  # noqa: F811 - one process speaks both protocols
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", dynamodb_url)
-    client = boto3.client("secretsmanager", region_name=REGION, endpoint_url=dynamodb_url)
+    client = boto3.session.Session().client("secretsmanager", region_name=REGION, endpoint_url=dynamodb_url)
     yield client
     client.close()
 

@@ -23,7 +23,7 @@ def aws(environment, dynamodb_url, monkeypatch):  # noqa: F811 - fixtures
     clients = {}
 
     def client(service):
-        clients[service] = boto3.client(service, region_name=REGION, endpoint_url=dynamodb_url)
+        clients[service] = boto3.session.Session().client(service, region_name=REGION, endpoint_url=dynamodb_url)
         return clients[service]
 
     yield client

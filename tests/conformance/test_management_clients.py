@@ -23,7 +23,9 @@ def environment(gateway, monkeypatch):
 
 @pytest.fixture
 def boto3_client():
-    client = boto3.client("apigatewaymanagementapi", config=Config(retries={"total_max_attempts": 1}))
+    # In a session of its own: boto3's default one keeps the keys of whoever used it first in this process.
+    session = boto3.session.Session()
+    client = session.client("apigatewaymanagementapi", config=Config(retries={"total_max_attempts": 1}))
     yield client
     client.close()
 
@@ -49,7 +51,9 @@ def test_boto3_raises_the_exceptions_of_its_model(boto3_client, connected, gatew
             boto3_client.post_to_connection(ConnectionId=connection_id, Data=b"")
     finally:
         gateway.faults.account = None
-    wrong = boto3.client("apigatewaymanagementapi", aws_secret_access_key="another", aws_access_key_id="LOCAL")
+    wrong = boto3.session.Session().client(
+        "apigatewaymanagementapi", aws_secret_access_key="another", aws_access_key_id="LOCAL"
+    )
     with pytest.raises(ClientError) as refused:
         wrong.post_to_connection(ConnectionId=connection_id, Data=b"")
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403

@@ -60,7 +60,7 @@ def test_the_secret_is_read_by_its_arn(start_node, dynamodb_url, monkeypatch):
     """The stand-in for DynamoDB is one for Secrets Manager too."""
     import boto3
 
-    manager = boto3.client("secretsmanager", region_name="us-east-1", endpoint_url=dynamodb_url)
+    manager = boto3.session.Session().client("secretsmanager", region_name="us-east-1", endpoint_url=dynamodb_url)
     secret = "0123456789abcdef0123456789abcdef"
     arn = manager.create_secret(Name="subscriptions", SecretString=secret)["ARN"]
     manager.close()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stacks.lambda_asset import source_files
+
 ROOT = Path(__file__).parents[2]
 [APP] = re.findall(
     r"```python\n(from aws_cdk import App.*?)```", (ROOT / "docs/operating.md").read_text("utf-8"), re.DOTALL
@@ -56,7 +58,7 @@ def test_the_function_has_every_source_of_the_lambda_and_imports_them(assembly):
     [function] = [each for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
     assert function["Properties"]["FunctionName"] == "live-events-handler"
     asset = assembly / f"asset.{function['Properties']['Code']['S3Key'].removesuffix('.zip')}"
-    expected = {path.relative_to(ROOT / "lambda_src") for path in (ROOT / "lambda_src").rglob("*.py")}
+    expected = {Path(name) for name in source_files(ROOT, registers=False, publishes=False)}
     assert expected <= {path.relative_to(asset) for path in asset.rglob("*.py")}
     program = f"import sys; sys.path.insert(0, {str(asset)!r}); import handler; print(handler.__file__)"
     assert run(sys.executable, "-I", "-S", "-c", program, cwd=assembly).strip() == str(asset / "handler.py")

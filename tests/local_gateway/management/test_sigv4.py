@@ -200,7 +200,7 @@ async def test_the_gateway_takes_its_own_pair_and_that_of_its_functions_alone(se
 
         def handler(event, context):
             url = os.environ["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]
-            client = boto3.client("apigatewaymanagementapi")
+            client = boto3.session.Session().client("apigatewaymanagementapi")
             assert client.meta.endpoint_url == url
             connection = event["requestContext"]["connectionId"]
             client.post_to_connection(ConnectionId=connection, Data=b"from the function")
@@ -234,7 +234,7 @@ async def test_boto3_raises_its_own_exceptions(serve, recorded):
     socket = await running.connect()
     await socket.send_str("hello")
     connection_id = await socket.receive_str(timeout=60)
-    client = boto3.client(
+    client = boto3.session.Session().client(
         "apigatewaymanagementapi",
         endpoint_url=running.gateway.connections_url,
         region_name="eu-west-3",
