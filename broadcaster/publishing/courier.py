@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from ..errors import ClosedError, UnavailableError
 from ..history.positions import numbered
 from ..messages import envelope, id_of
 from ..results import Failure
@@ -233,7 +234,12 @@ class Courier:
         )
         try:
             self._carrier.warm()
-            self._carrier.begin(job, partial(self._note_landed, flight, job))
+            try:
+                self._carrier.begin(job, partial(self._note_landed, flight, job))
+            except (ClosedError, UnavailableError):
+                # There is no other thread to be had: from the interpreter's end on, since Python 3.12, never again.
+                self._carrier.carry(job)
+                self._note_landed(flight, job)
         except Exception as error:  # credentials, say, which may come back
             self._lanes.land(flight, self._outage.begin(error, self._clock()))
         else:

@@ -74,6 +74,9 @@ class Carrier(Protocol):
             ClosedError: the carrier was closed.
         """
 
+    def carry(self, job: Job) -> None:
+        """Carry a job to its end in this thread, for when there is no other; its outcome is in it then."""
+
     def wake(self) -> None:
         """Look whether a job is to be stopped."""
 
@@ -121,15 +124,28 @@ class EngineCarrier:
             job.outcome = _outcome(task)
             when_over()
 
-        task = self._engine.task(
+        task = self._task(job, remove)
+        self._worker.submit(task, conclude)
+
+    def carry(self, job: Job) -> None:
+        """See `Carrier.carry`. In a loop that is closed afterwards: nobody may be left to do so."""
+        task = self._task(job, job.on_stale)
+        reactor = self._engine.reactor()
+        try:
+            reactor.run(task)
+        finally:
+            reactor.close()
+        job.outcome = _outcome(task)
+
+    def _task(self, job: Job, on_stale: Callable[[list[str]], None]) -> Task:
+        return self._engine.task(
             job.method,
             job.pages,
             job.body,
-            on_stale=remove,
+            on_stale=on_stale,
             stop=lambda: job.is_stopped,
             on_outcome=job.on_outcome,
         )
-        self._worker.submit(task, conclude)
 
 
 class ThreadCarrier:
@@ -157,6 +173,10 @@ class ThreadCarrier:
                 raise no_thread(error) from error
             self._threads.add(thread)
 
+    def carry(self, job: Job) -> None:
+        """See `Carrier.carry`."""
+        _carry(self._sender, job)
+
     def warm(self) -> None:
         """See `Carrier.warm`: a sender that blocks does so in its own threads."""
 
@@ -177,24 +197,29 @@ class ThreadCarrier:
         self._threads: set[threading.Thread] = set()
 
     def _run(self, job: Job, when_over: Callable[[], None]) -> None:
-        pages = cast("Iterable[Sequence[str]]", job.pages)  # it prepared them itself
-        try:
-            if job.method == "POST":
-                job.outcome = self._sender.broadcast(
-                    pages,
-                    job.body,
-                    on_stale=job.on_stale,
-                    stop=lambda: job.is_stopped,
-                    on_outcome=job.on_outcome,
-                )
-            else:
-                [[connection_id]] = pages
-                job.outcome = self._sender.request(job.method, connection_id, job.body)
-        except Exception as error:
-            job.outcome = error
+        _carry(self._sender, job)
         with self._lock:
             self._threads.discard(threading.current_thread())
         when_over()
+
+
+def _carry(sender: Sender, job: Job) -> None:
+    """Carry a job to its end in this thread."""
+    pages = cast("Iterable[Sequence[str]]", job.pages)  # each is there: nobody else reads them
+    try:
+        if job.method == "POST":
+            job.outcome = sender.broadcast(
+                pages,
+                job.body,
+                on_stale=job.on_stale,
+                stop=lambda: job.is_stopped,
+                on_outcome=job.on_outcome,
+            )
+        else:
+            [[connection_id]] = pages
+            job.outcome = sender.request(job.method, connection_id, job.body)
+    except Exception as error:
+        job.outcome = error
 
 
 def _outcome(task: Task) -> BroadcastResult | Reply | Exception:
