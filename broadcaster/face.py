@@ -9,7 +9,7 @@ from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
 from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, InvalidArgumentError
-from .forks import remake_in_child
+from .forks import importing, remake_in_child
 from .history import Position
 from .history.positions import numbered
 from .listeners import Listeners, connections_in
@@ -233,7 +233,8 @@ class Face:
             return self._publisher
         try:
             if self._publisher is None:
-                from .publishing.publisher import Publisher
+                with importing:
+                    from .publishing.publisher import Publisher
 
                 self._messages.load()
                 publisher = Publisher(

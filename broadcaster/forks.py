@@ -17,6 +17,7 @@ _remakers: "dict[int, tuple[ReferenceType[Any] | None, Callable[..., None]]]" = 
 _numbers = count()
 _process = os.getpid()
 _TIDY_EVERY = 64
+_LONGEST_IMPORT = 5.0  # seconds that a fork waits for; boto3 on a slow machine takes one
 
 
 def remake_in_child(begin: Callable[[], None]) -> None:
@@ -53,8 +54,41 @@ def _remake_all() -> None:
             function(owner)
 
 
+class _Importing:
+    """Hold this while importing something late: a fork in another thread waits until the import is over.
+
+    Python locks a module while it is imported. A child has the lock but not the thread that would release it.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with nothing under way: at first, and in a forked child."""
+        self._lock = RLock()
+        self._is_held = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def hold(self) -> None:
+        """Wait until no other thread imports, before a fork."""
+        self._is_held = self._lock.acquire(timeout=_LONGEST_IMPORT)
+
+    def let_go(self) -> None:
+        """Let others import again, in the parent."""
+        if self._is_held:
+            self._lock.release()
+
+
+importing = _Importing()
+remake_in_child(importing.begin)
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_remake_all)
+    os.register_at_fork(before=importing.hold, after_in_parent=importing.let_go, after_in_child=_remake_all)
 
 # For what is guarded here: held for a moment, never during I/O that others would wait for. Re-entrant, because a signal
 # handler or a `__del__` may broadcast while its own thread holds it.

@@ -7,6 +7,7 @@ who have imported logging themselves: nobody else can have asked for them.
 import sys
 
 from .cheap_typing import TYPE_CHECKING
+from .forks import importing
 
 if TYPE_CHECKING:
     import logging
@@ -21,7 +22,8 @@ def logger() -> "logging.Logger":
     """Return the logger, for warnings and errors."""
     global _logger
     if _logger is None:
-        import logging
+        with importing:
+            import logging
 
         _logger = logging.getLogger(NAME)
     return _logger

@@ -7,6 +7,7 @@ from itertools import count
 from .channels import check_channel
 from .cheap_typing import TYPE_CHECKING, Any
 from .errors import InvalidArgumentError, MessageError
+from .forks import importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,9 +45,10 @@ class MessageEncoder:
 
     def load(self) -> "DataEncoder":
         """Import what encoding needs, which the first event does else."""
-        from .json_data import DataEncoder
+        with importing:
+            from .json_data import DataEncoder
 
-        self._write = DataEncoder(self._encoder)
+            self._write = DataEncoder(self._encoder)  # which imports json
         return self._write
 
     def event(self, event: str, data: object) -> bytes:

@@ -8,12 +8,10 @@ import os
 import time
 from collections.abc import Callable
 
-from .cheap_typing import TYPE_CHECKING
 from .errors import ConfigurationError, RefusedError
+from .forks import importing
+from .log import logger
 from .secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
-
-if TYPE_CHECKING:
-    import logging
 
 VARIABLE = "BROADCASTER_SECRET"
 
@@ -70,7 +68,7 @@ class SubscriptionSecret:
         except RefusedError as error:
             if kept is None or now - kept[1] >= GRACE_SECONDS:
                 raise
-            _log().warning("signing subscriptions with the secret that was read before: %s", error)
+            logger().warning("signing subscriptions with the secret that was read before: %s", error)
             return kept[0]
         # No lock: of two threads that read at once, each keeps what Secrets Manager says.
         self._kept = secret, now
@@ -103,9 +101,10 @@ def _check_arn(arn: str) -> None:
 
 
 def _read(arn: str) -> str:
-    from .aws.choose import make_service
-    from .aws.json_service import once
-    from .aws.retries import AwsError
+    with importing:
+        from .aws.choose import make_service
+        from .aws.json_service import once
+        from .aws.retries import AwsError
 
     service = make_service("secretsmanager", region=arn.split(":")[3])
     try:
@@ -123,9 +122,3 @@ def _read(arn: str) -> str:
     if not isinstance(secret, str) or not secret:
         raise RefusedError(f"the secret {arn} has no text; subscriptions are signed with one")
     return secret
-
-
-def _log() -> "logging.Logger":
-    import logging
-
-    return logging.getLogger("broadcaster")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ..cheap_typing import Any
 from ..errors import ConfigurationError
-from ..forks import make_lock, remake_in_child
+from ..forks import importing, make_lock, remake_in_child
 from ..signing import Credentials
 
 # Keys win over a profile in botocore too, but it insists that a profile which is named exists.
@@ -79,8 +79,9 @@ class CredentialSource:
 
     def _from_botocore(self, *, anew: bool) -> Credentials:
         try:
-            import botocore.exceptions
-            import botocore.session
+            with importing:
+                import botocore.exceptions
+                import botocore.session
         except ImportError as error:
             raise ConfigurationError(
                 "no AWS credentials in the environment, and botocore is not installed to look further; "

@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from ..log import logger
+
 _COUNT_VARIABLES = ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS")
 SERVERS = ("gunicorn", "uvicorn", "hypercorn", "granian", "fastapi", "daphne")
 
@@ -58,9 +60,7 @@ def sibling_sign(folder: str = "/proc") -> str | None:
 
 def warn(sign: str) -> None:
     """Say on the logger `broadcaster` that connections are kept in memory although there are several processes."""
-    import logging
-
-    logging.getLogger("broadcaster").warning(
+    logger().warning(
         "Connections are kept in the memory of process %d, but there seem to be several: %s. Each process knows only "
         "the browsers that registered with it, so events will reach some browsers and not others. Give all of them one "
         "list: registry='redis://host:6379/0' or registry='dynamodb://table-name?region=us-east-1' (or the same in "

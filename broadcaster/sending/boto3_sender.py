@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..aws.credentials import CredentialSource
 from ..endpoint import Endpoint
 from ..errors import ClosedError, ConfigurationError, UnavailableError
-from ..forks import make_lock, remake_in_child
+from ..forks import importing, make_lock, remake_in_child
 from ..log import DEBUG, listening
 from ..results import BroadcastResult
 from ..signing import Credentials
@@ -142,9 +142,10 @@ class Boto3Sender:
 
     def _make_client(self, credentials: Credentials) -> Any:
         try:
-            import boto3
-            from botocore.config import Config
-            from botocore.exceptions import BotoCoreError
+            with importing:
+                import boto3
+                from botocore.config import Config
+                from botocore.exceptions import BotoCoreError
         except RuntimeError as error:  # its own threads cannot be set up any more
             raise ClosedError(f"nothing can be sent any more: {error}") from error
         except ImportError as error:

@@ -17,7 +17,7 @@ from ...aws.credentials import CredentialSource
 from ...cheap_typing import TYPE_CHECKING
 from ...endpoint import Endpoint
 from ...errors import ClosedError, UnavailableError
-from ...forks import make_lock, remake_in_child
+from ...forks import importing, make_lock, remake_in_child
 from ...results import BroadcastResult
 from ..fan_out import OnOutcome
 from ..pace import Pace
@@ -189,7 +189,8 @@ class Engine:
             return None
         with self._lock:
             if self._context is None:
-                from ...tls import make_context
+                with importing:
+                    from ...tls import make_context
 
                 self._context = make_context(self._settings.verify)
             return self._context

@@ -90,9 +90,6 @@ def test_a_child_publishes_whichever_lock_was_held(make, server):
             release()
 
 
-@pytest.mark.xfail(
-    strict=False, reason="on an idle machine a child of a process whose threads publish may send nothing"
-)
 @pytest.mark.slow
 def test_threads_that_publish_do_not_stop_the_children_of_another(make, server):
     """Whatever they were in the middle of: this finds what the search for locks does not."""
