@@ -32,21 +32,32 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def assembly(slow, tmp_path_factory):
-    """The stack as the CDK CLI synthesizes it."""
-    if not CDK.exists():
-        pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
-    folder = tmp_path_factory.mktemp("assembly")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(
-        ["node", CDK, "synth", "--quiet", "--no-notices", "--output", folder],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
-    return folder
+def synthesized(tmp_path_factory):
+    """Has the CDK CLI synthesize the stack with settings, as with `-c`, and returns the folder of the assembly."""
+
+    def synthesize(**settings):
+        if not CDK.exists():
+            pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
+        folder = tmp_path_factory.mktemp("assembly")
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        subprocess.run(
+            ["node", CDK, "synth", "--quiet", "--no-notices", "--output", folder]
+            + [word for name, value in settings.items() for word in ("-c", f"{name}={value}")],
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            check=True,
+            capture_output=True,
+            timeout=100,
+        )
+        return folder
+
+    return synthesize
+
+
+@pytest.fixture(scope="session")
+def assembly(slow, synthesized):
+    """The stack with its defaults."""
+    return synthesized()
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,13 @@
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).parents[2]
-CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+from tests.servers import started
+
 KEY = {"app_id": "1024", "key": "local-key", "secret": "a-secret-of-the-tests" * 2}
 TOKEN = "a-token-of-the-tests" * 2
 ENVIRONMENT = {
@@ -25,45 +21,18 @@ ENVIRONMENT = {
 
 
 @pytest.fixture(scope="session")
-def assembly(slow, tmp_path_factory):
-    if not CDK.exists():
-        pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
-    folder = tmp_path_factory.mktemp("assembly")
-    settings = ("registry=dynamodb", "publish=bearer", "public_channels=run-*,admin")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(
-        ["node", CDK, "synth", "--quiet", "--no-notices", "--output", folder]
-        + [word for setting in settings for word in ("-c", setting)],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
-    return folder
-
-
-@contextlib.contextmanager
-def started(arguments, lines):
-    """Run a server of ours and hand over its first lines."""
-    environment = {**os.environ, **ENVIRONMENT}
-    with subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield [process.stdout.readline().strip() for _ in range(lines)]
-        finally:
-            process.terminate()
+def assembly(slow, synthesized):
+    return synthesized(registry="dynamodb", publish="bearer", public_channels="run-*,admin")
 
 
 @pytest.fixture(scope="session")
 def system(assembly):
     """Where browsers connect (`websocket`), and host and port of where SDKs publish."""
-    with started(["examples.stand_in", "--assembly", assembly], 9) as variables:
+    with started(["examples.stand_in", "--assembly", assembly], 9, ENVIRONMENT) as variables:
         arguments = ["local_gateway", "--assembly", assembly, "--port", "0", "--quiet"]
         for line in variables:
             arguments += ["--env", line]
-        with started(arguments, 3) as lines:
+        with started(arguments, 3, ENVIRONMENT) as lines:
             urls = {line.split()[0]: line.split()[-1] for line in lines}
             url = urls["function-url"]
             host, port = url.removeprefix("http://").removesuffix("/").split(":")

@@ -2,18 +2,14 @@
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).parents[2]
-CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+from tests.servers import started
+
 ORIGIN = "https://app.example.com"
 KEYS = {
     "AWS_ACCESS_KEY_ID": "LOCALEXAMPLE",
@@ -24,40 +20,14 @@ KEYS = {
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory):
-    if not CDK.exists():
-        pytest.skip("the CDK CLI is not installed; run `npm ci`, or `python3 dev.py test`, which does")
-    folder = tmp_path_factory.mktemp("assembly")
-    settings = ("registry=dynamodb", "public_channels=news,public-*", f"allowed_origins={ORIGIN}")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(
-        ["node", CDK, "synth", "--quiet", "--no-notices", "--output", folder]
-        + [word for setting in settings for word in ("-c", setting)],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
-    return folder
-
-
-@contextlib.contextmanager
-def started(arguments, lines):
-    """Run a server of ours and hand over its first lines."""
-    with subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **KEYS}, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield [process.stdout.readline().strip() for _ in range(lines)]
-        finally:
-            process.terminate()
+def assembly(synthesized):
+    return synthesized(registry="dynamodb", public_channels="news,public-*", allowed_origins=ORIGIN)
 
 
 @pytest.fixture(scope="session")
 def stand_in(assembly):
     """DynamoDB and Secrets Manager with the table and the secret of the stack, and what they printed."""
-    with started(["examples.stand_in", "--assembly", assembly], 7) as lines:
+    with started(["examples.stand_in", "--assembly", assembly], 7, KEYS) as lines:
         variables = dict(line.split("=", 1) for line in lines)
         url = variables["AWS_ENDPOINT_URL_DYNAMODB"]
         session = boto3.Session("local", "local", region_name="us-east-1")
@@ -81,7 +51,7 @@ def gateway_with(assembly, stand_in):
         arguments = ["local_gateway", "--assembly", assembly, "--port", "0", "--quiet"]
         for line in [*stand_in.lines, *(f"{name}={value}" for name, value in variables.items())]:
             arguments += ["--env", line]
-        with started(arguments, 2) as lines:
+        with started(arguments, 2, KEYS) as lines:
             yield SimpleNamespace(**dict(line.split() for line in lines))
 
     return start
