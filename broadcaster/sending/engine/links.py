@@ -167,9 +167,9 @@ class Links:
 
     # Using
 
-    def take_idle(self) -> Link | None:
-        """Return a free link, the one that was used last; None if there is none."""
-        return self._idle.pop() if self._idle else None
+    def take_idle(self) -> Link:
+        """Return a free link, the one that was used last; there is one if `has_idle`."""
+        return self._idle.pop()
 
     @property
     def has_idle(self) -> bool:

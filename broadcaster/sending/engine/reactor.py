@@ -56,6 +56,7 @@ class Reactor:
         self.last_used = monotonic()
         self._timeout = timeout
         self._concurrency = concurrency
+        self._read_ahead = concurrency * MESSAGES_PER_LINK  # connection ids
         self._monotonic = monotonic
         self._links = Links(addresses, name, context, attempts=attempts, when_looked_up=self.wake)
         self._blocked, self._ended = self._links.blocked, self._links.ended
@@ -76,6 +77,8 @@ class Reactor:
     def run(self, task: Task) -> None:
         """Carry one task to its end, in the calling thread."""
         self.add(task)
+        if self._links.has_idle and not task.wants_to_stop():
+            self._begin(task)
         while not task.is_over:
             self.step()
 
@@ -133,6 +136,19 @@ class Reactor:
 
     # The usual way of a message
 
+    def _begin(self, task: Task) -> None:
+        """Post to as many as there are free links; where that is everybody, there is nothing to look around for."""
+        now = self._monotonic()
+        self._post_on_idle(task, now)
+        fan_out = task.fan_out
+        if fan_out.in_flight and not (fan_out.read_ahead(self._read_ahead) or fan_out.waiting(now)):
+            self._look_at = now + _LOOK_AROUND_EVERY
+
+    def _post_on_idle(self, task: Task, now: float) -> None:
+        task.signer.refresh()
+        while self._links.has_idle and (connection_id := task.fan_out.take(now)) is not None:
+            self._post(self._links.take_idle(), task, connection_id, now)
+
     def _receive(self, link: Link, now: float) -> None:
         """Read the answer; count it, and send the next request on the same link."""
         try:
@@ -157,7 +173,8 @@ class Reactor:
             return
         task: Task = link.task
         task.last = answer
-        task.fan_out.answered(link.connection_id, answer, now)
+        fan_out = task.fan_out
+        fan_out.answered(link.connection_id, answer, now)
         if not link.is_kept:
             self._links.has_answered(link)
         if not data or not answer.keep_alive or not link.reader.is_idle:
@@ -166,13 +183,12 @@ class Reactor:
         if len(self._tasks) > 1 and self._is_turn_of_newest():
             self._employ(link, now, reversed(self._tasks))
             return
-        connection_id = task.fan_out.take(now)
-        if connection_id is not None:
-            self._post(link, task, connection_id, now)
-        elif task.fan_out.is_done:
+        if not fan_out.in_flight and fan_out.is_done:
             # Here and not in the next look around, which costs a broadcast to a few as much as another message.
             self._links.rest(link, now)
             self._conclude(task, now)
+        elif (connection_id := fan_out.take(now)) is not None:
+            self._post(link, task, connection_id, now)
         else:
             self._employ(link, now, self._tasks)
 
@@ -305,7 +321,7 @@ class Reactor:
     def _look_after(self, task: Task, now: float) -> None:
         fan_out = task.fan_out
         task.report_stale()
-        if fan_out.read_ahead(self._concurrency * MESSAGES_PER_LINK):
+        if fan_out.read_ahead(self._read_ahead):
             self._look_at = now  # go on reading, but not before answers have been looked at
         if not fan_out.is_done:
             if now >= fan_out.deadline:
@@ -318,10 +334,7 @@ class Reactor:
                     fan_out.cannot_connect(reason)
                 fan_out.give_up(now, self._abandon(task))
             else:
-                task.signer.refresh()
-                while self._links.has_idle and (connection_id := fan_out.take(now)) is not None:
-                    if (link := self._links.take_idle()) is not None:
-                        self._post(link, task, connection_id, now)
+                self._post_on_idle(task, now)
                 if fan_out.in_flight:
                     return
         if fan_out.is_done:
