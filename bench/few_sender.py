@@ -110,7 +110,7 @@ def _boto3(registry: str, url: str, _: str) -> Send:
         answer = table.query(
             TableName="connections",
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"channel#{channel}"}},
+            ExpressionAttributeValues={":pk": {"S": f"deployment#channel#{channel}"}},
             ConsistentRead=True,
         )
         return [row["sk"]["S"] for row in answer["Items"]]
