@@ -19,6 +19,7 @@ from broadcaster.aio import AsyncBroadcaster
 from broadcaster.registries.memory import MemoryRegistry
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
@@ -119,7 +120,6 @@ def test_a_child_of_an_asyncio_application_sends_whichever_lock_was_held(server,
     asyncio.run(caster.close())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 def test_threads_that_broadcast_do_not_stop_the_children_of_another(server, sender):
     """Whatever they were in the middle of: this finds what the search for locks does not."""

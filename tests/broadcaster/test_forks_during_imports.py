@@ -10,6 +10,7 @@ import sys
 import pytest
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
 ]

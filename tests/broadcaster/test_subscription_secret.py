@@ -184,6 +184,7 @@ def test_a_secret_without_text_signs_nothing(manager, text):
         SubscriptionSecret(ARN).read()
 
 
+@pytest.mark.slow
 def test_a_secrets_manager_that_cannot_be_reached_is_a_refusal_too(monkeypatch, aws_keys):
     with socket.socket() as nobody:  # bound and not listening
         nobody.bind(("127.0.0.1", 0))

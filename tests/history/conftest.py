@@ -137,7 +137,9 @@ class DynamoDBPlace:
             self._made.pop().close()
 
 
-@pytest.fixture(params=["memory", "redis", "redis cluster", pytest.param("dynamodb", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["memory", "redis", *(pytest.param(each, marks=pytest.mark.slow) for each in ("redis cluster", "dynamodb"))]
+)
 def place(request):
     if request.param == "memory":
         yield MemoryPlace()

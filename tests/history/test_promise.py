@@ -195,6 +195,7 @@ def check(place, machine=Promise, **options):
     )
 
 
+@pytest.mark.slow
 def test_it_is_kept_by_every_store(place):
     check(place, max_examples=30 if place.has_time else 80)
 

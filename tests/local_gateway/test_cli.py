@@ -15,6 +15,8 @@ import aiohttp
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow  # each starts a gateway of its own as a process
 HANDLER = """
 import json, os
 

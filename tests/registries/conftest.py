@@ -391,7 +391,7 @@ PATIENT = Patience(attempt=60, total=60)
     params=[
         "memory",
         "redis",
-        "redis cluster",
+        pytest.param("redis cluster", marks=pytest.mark.slow),  # three servers
         pytest.param("dynamodb", marks=pytest.mark.slow),
         pytest.param("dynamodb through boto3", marks=pytest.mark.slow),
     ]

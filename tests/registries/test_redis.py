@@ -94,6 +94,7 @@ def test_thousands_that_expired_at_once_are_neither_listed_nor_kept(registry, cl
     assert client.zcard(ids) == client.zcard(expiry) == 1
 
 
+@pytest.mark.slow
 def test_forty_thousand_ids_are_listed_in_the_memory_of_a_page(registry, client, prefix, clock):
     for channel, start in (("admin", 0), ("*", 20_000)):
         ids, expiry = Keys(prefix).channel(channel)
@@ -156,6 +157,7 @@ def test_a_long_list_is_begun_anywhere_in_it(registry, client, prefix, clock):
         assert sorted(listening(registry)) == names
 
 
+@pytest.mark.slow
 def test_a_restart_is_survived_without_a_restart_here(make_redis):
     server = make_redis("--appendonly", "yes", "--appendfsync", "always")
     registry = RedisRegistry(server.url)
@@ -184,6 +186,7 @@ def test_without_persistence_a_restart_empties_it_and_it_goes_on(make_redis):
     registry.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_at_first_is_no_reason_not_to_start(make_redis):
     server = make_redis()
     server.kill()
@@ -196,6 +199,7 @@ def test_a_server_that_is_away_at_first_is_no_reason_not_to_start(make_redis):
     registry.close()
 
 
+@pytest.mark.slow
 def test_one_that_accepts_and_never_answers_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         registry = RedisRegistry(f"redis://127.0.0.1:{silent.getsockname()[1]}")
@@ -204,6 +208,7 @@ def test_one_that_accepts_and_never_answers_is_given_up():
         registry.close()
 
 
+@pytest.mark.slow
 def test_tls_is_spoken_and_the_server_checked(tls_redis):
     server, authority = tls_redis
     with pytest.raises(RegistryError, match="certificate verify failed"):
@@ -214,6 +219,7 @@ def test_tls_is_spoken_and_the_server_checked(tls_redis):
     registry.close()
 
 
+@pytest.mark.slow
 def test_a_mismatch_of_tls_says_which_scheme_is_right(redis_server, tls_redis):
     with pytest.raises(RegistryError, match=r"Timeout connecting.*wants 'redis://'"):
         RedisRegistry(redis_server.url.replace("redis://", "rediss://")).count()
@@ -233,6 +239,7 @@ def test_a_unix_socket_and_a_database_are_taken_from_the_url(make_redis, tmp_pat
     with_host.close()
 
 
+@pytest.mark.slow
 def test_sentinels_tell_where_the_server_is_and_where_it_has_gone(make_redis):
     first = make_redis("--requirepass", "geheim")
     second = make_redis("--requirepass", "geheim", "--masterauth", "geheim", "--replicaof", f"127.0.0.1 {first.port}")
@@ -343,6 +350,7 @@ def test_a_client_that_is_passed_in_is_used_and_left_open(redis_server, prefix):
             assert client.ping()
 
 
+@pytest.mark.slow
 def test_no_password_is_ever_shown(make_redis):
     server = make_redis("--requirepass", "geheim", "--user", "app", "on", ">topsecret", "~*", "+@all")
     for url in (

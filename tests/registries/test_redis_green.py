@@ -38,6 +38,7 @@ def server():
     running.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patch", "code"),
     [

@@ -174,6 +174,7 @@ async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_a
     assert (await caster.broadcast("admin", "event", {})).sent == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files where Linux lists them")
 async def test_nothing_leaks_over_many_broadcasts(make, server):
     caster = make()
@@ -200,6 +201,7 @@ async def test_nothing_leaks_over_many_broadcasts(make, server):
     assert all(after - less <= 50 for after, less in zip(held(), before, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.parametrize("sender", ["engine", "boto3"])

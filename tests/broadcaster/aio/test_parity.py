@@ -79,6 +79,7 @@ DEEDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 400])
 async def test_the_two_faces_come_to_the_same_results(server, make, count):
     def script(connection_id, attempt):

@@ -85,6 +85,7 @@ def test_every_client_asks_where_the_variables_say(client, has_own, variables, s
     assert (bool(own.requests), bool(general.requests)) == (has_own, not has_own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignored", ["true", "True", "false", "1", ""])
 @pytest.mark.parametrize("general", ["http://general.example.com", "", None])
 @pytest.mark.parametrize("own", ["http://own.example.com/x", "", None])

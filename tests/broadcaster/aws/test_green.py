@@ -27,6 +27,7 @@ registry.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws_keys")
 @pytest.mark.parametrize("kind", GREEN)
 def test_two_lists_are_read_at_once_over_tls(kind, tmp_path):

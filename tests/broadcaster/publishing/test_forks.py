@@ -11,6 +11,7 @@ from tests.broadcaster.publishing.received import data_of, wait_until
 from tests.broadcaster.test_forks import held, in_child, locks_of
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
@@ -90,7 +91,6 @@ def test_a_child_publishes_whichever_lock_was_held(make, server):
             release()
 
 
-@pytest.mark.slow
 def test_threads_that_publish_do_not_stop_the_children_of_another(make, server):
     """Whatever they were in the middle of: this finds what the search for locks does not."""
     over = threading.Event()

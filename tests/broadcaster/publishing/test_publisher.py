@@ -105,6 +105,7 @@ def test_the_data_is_taken_as_it_is_at_the_call(make, server):
     assert heard(server, FAST) == [("logs", "log", {"when": "2026-01-01", "list": [1]})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 def test_one_that_hangs_delays_nobody_and_gets_what_follows_together(make, server, sender):
     caster = make(sender=sender, window=0.02, timeout=2.0)

@@ -10,7 +10,7 @@ from broadcaster import Broadcaster
 from tests.broadcaster.publishing.received import data_of, wait_until
 from tests.registries.conftest import _redis_is_installed, make_redis  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.usefixtures("aws_keys")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("aws_keys")]
 VIEWERS = [f"L0SM9cOFvHc{number}=" for number in range(5)]
 GONE = "L0SM9cOFvHcX="
 

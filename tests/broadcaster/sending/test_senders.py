@@ -48,6 +48,7 @@ def test_every_target_ends_in_one_of_the_three(server, sender):
     assert server.bodies["sent="] == [b"{}"]
 
 
+@pytest.mark.slow
 def test_a_client_that_hangs_delays_nobody_and_is_failed(server, make):
     sender = make(server.endpoint, timeout=0.5)
     server.script = lambda connection_id, attempt: "hang" if connection_id == "hung=" else "200"
@@ -72,6 +73,7 @@ def test_a_server_that_is_not_there_is_named(server, make):
         absent.broadcast([["id="]], b"{}", on_stale=list)
 
 
+@pytest.mark.slow
 def test_the_deadline_ends_a_broadcast_and_counts_everybody(server, make):
     sender = make(server.endpoint, timeout=5.0, deadline=2.0)
     server.script = lambda connection_id, attempt: "200" if connection_id == "id0=" else "hang"

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("aws_keys"),
     pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux"),
 ]

@@ -62,6 +62,7 @@ async def test_without_a_default_route_an_unknown_one_is_forbidden_and_the_conne
     assert (await running.ask(socket, '{"action":"chat"}'))[0] == "chat"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["raise", "malformed", "sleep"])
 @pytest.mark.parametrize("is_two_way", [True, False])
 async def test_a_failing_function_is_reported_on_any_route_and_the_connection_stays(serve, assembly, body, is_two_way):

@@ -49,6 +49,7 @@ async def post(host, path, message, headers):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["domain name", "api id"])
 @pytest.mark.parametrize("client", ["boto3", "urllib", "http.client", "asyncio"])
 async def test_a_handler_posts_to_the_addresses_of_its_event(serve, assembly, client, name):

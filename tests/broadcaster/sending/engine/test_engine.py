@@ -436,6 +436,7 @@ def test_a_child_leaves_the_parents_links_alone(tls_server, make):
     assert tls_server.opened == opened + opened_by_child
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_ten_thousand_broadcasts_leak_nothing(server, make):
     engine = make(server.endpoint)
@@ -507,6 +508,7 @@ def test_a_loop_that_is_used_all_the_time_is_kept(server, make):
     assert server.opened == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
 @pytest.mark.usefixtures("aws_keys")
 @pytest.mark.parametrize("sender", ["engine", "boto3"])

@@ -31,6 +31,7 @@ run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws_keys")
 @pytest.mark.parametrize(
     ("patch", "code"),
