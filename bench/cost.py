@@ -29,6 +29,7 @@ DAYS = 30
 MESSAGE_PRICE = 1.00 / 1e6
 MINUTE_PRICE = 0.25 / 1e6
 VIEWERS = (1, 5, 50)
+REJECTED_EVENTS = 3  # of a run that is over before it has begun
 ROW_BYTES = 172  # of a row of the history beside its message: keys, attributes and their names
 
 Windows = float | dict[str, float]
@@ -69,6 +70,14 @@ def load(runs: int, hours: float, seed: int) -> list[Published]:
             now += event.after
             events.append(Published(now, event.channel, encoder.event(event.name, event.data)))
     return sorted(events)
+
+
+def burst(runs: int, seed: int) -> tuple[list[Published], list[Published]]:
+    """Return the events of so many runs that begin together: while all of them go on, and until the last has ended."""
+    each = [load(1, 0, seed + number) for number in range(runs)]
+    first_end = min(events[-1].at for events in each if len(events) > REJECTED_EVENTS)
+    all_events = sorted(event for events in each for event in events)
+    return [event for event in all_events if event.at <= first_end], all_events
 
 
 def send(events: list[Published], window: Windows, *, is_watched: bool = True) -> Sent:
@@ -117,18 +126,27 @@ def main() -> int:
         prices = "".join(f"{month(what.messages, viewers):14.2f}" for viewers in VIEWERS)
         print(f"{name:22}{what.events / what.messages:18.1f}{prices}")
     print(f"{'nobody watches':22}{'':18}{month(nobody.messages, 0):14.2f}")
-    burst = load(25, 0, options.seed)
-    in_burst = send(burst, 0.1)
-    fast = send([Published(event.at / 4, *event[1:]) for event in burst], 0.1)
+    under_way, to_the_end = burst(25, options.seed)
+    in_burst = send(under_way, 0.1)
+    whole = send(to_the_end, 0.1)
+    fast = send([Published(event.at / 4, *event[1:]) for event in under_way], 0.1)
     rows = [
         Row("events a message, logs 1", sent[WAYS[2][0]].events / sent[WAYS[2][0]].messages, "", 5, 5, is_floor=True),
         Row("events a message, logs 2", sent[WAYS[3][0]].events / sent[WAYS[3][0]].messages, "", 8, 8, is_floor=True),
-        Row("events a message, 25 runs at once", in_burst.events / in_burst.messages, "", 8, 20, is_floor=True),
+        Row(
+            "events a message, while 25 runs are under way",
+            in_burst.events / in_burst.messages,
+            "",
+            8,
+            20,
+            is_floor=True,
+        ),
         Row("the same, of an engine four times as fast", fast.events / fast.messages, "", 8, 20, is_floor=True),
         Row("messages an event, nobody watches", nobody.messages / nobody.events, "", 0, 0),
         Row("reads of the registry an event, nobody watches", nobody.reads / nobody.events, "", 0.2, 0.2),
     ]
     show(rows)
+    print(f"25 runs, from their beginning together to the end of the last: {whole.events / whole.messages:.1f}")
     return int(any(row.verdict == "MISSED" for row in rows))
 
 
