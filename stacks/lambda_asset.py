@@ -51,7 +51,7 @@ REGISTERING_MODULES = (
     "registries/dynamodb_jobs.py",
     "registries/dynamodb_rows.py",
     "registries/lifetime.py",
-    "registries/scope.py",
+    "registries/deployments/scope.py",
     "secret_lifetime.py",
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..channels import check_channel
 from ..errors import ConfigurationError, InvalidArgumentError, UnavailableError
 from ..registries import ENTRY_LIFETIME
-from ..registries.entries import EVERYTHING, Entry
+from ..registries.lists.entries import EVERYTHING, Entry
 from ..replies import is_there, read_info
 from ..sending.sender import Sender
 from .settings import add_settings, open_registry, open_sender

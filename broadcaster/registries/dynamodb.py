@@ -56,12 +56,12 @@ from ..channels import MAX_CHANNELS, too_many_channels
 from ..cheap_typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, dynamodb_rows
+from .deployments.old_rows import OldRows
 from .dynamodb_jobs import batches, channels_of, next_page, read, removals, write
 from .dynamodb_rows import EVERYTHING, SHARDS, Write
-from .entries import Entry, merge
-from .merged import each_once
-from .old_rows import OldRows
-from .rotation import next_place, pages_from
+from .lists.entries import Entry, merge
+from .lists.merged import each_once
+from .lists.rotation import next_place, pages_from
 
 if TYPE_CHECKING:
     from ..aws.choose import AwsService

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any, Final
 from zlib import crc32
 
-from .scope import encode_scope
+from .deployments.scope import encode_scope
 
 EVERYTHING: Final = "*"  # among channel names; no channel can have this name
 

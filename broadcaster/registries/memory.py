@@ -11,7 +11,7 @@ from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import InvalidArgumentError
 from ..forks import make_lock
 from . import ENTRY_LIFETIME, PAGE_SIZE
-from .rotation import next_place, rotated
+from .lists.rotation import next_place, rotated
 from .several_processes import sibling_sign, warn, worker_sign
 
 _NONE: frozenset[str] = frozenset()

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import ConfigurationError, RegistryError
 from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
-from .entries import Entry, merge
-from .merged import each_once
+from .deployments.unscoped import Unscoped
+from .lists.entries import Entry, merge
+from .lists.merged import each_once
+from .lists.rotation import next_place, pages_from
 from .redis_keys import EVERYTHING, Keys, Script
 from .redis_url import RedisTarget, parse_redis_url
-from .rotation import next_place, pages_from
-from .unscoped import Unscoped
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -24,7 +24,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from . import PAGE_SIZE
-from .scope import encode_scope
+from .deployments.scope import encode_scope
 
 EVERYTHING: Final = "*"  # among channel names; no channel can have this name
 

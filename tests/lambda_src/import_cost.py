@@ -39,7 +39,7 @@ LIBRARY_MODULES = (
     "registries/dynamodb_jobs",
     "registries/dynamodb_rows",
     "registries/lifetime",
-    "registries/scope",
+    "registries/deployments/scope",
     "secret_lifetime",
     "signing",
 )

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.registries.merged import each_once
+from broadcaster.registries.lists.merged import each_once
 
 SORTED_IDS = st.sets(st.text("abc=", min_size=1, max_size=4), max_size=40).map(sorted)
 

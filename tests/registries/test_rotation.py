@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.registries.rotation import next_place, pages_from, rotated
+from broadcaster.registries.lists.rotation import next_place, pages_from, rotated
 
 IDS = st.sets(st.text("abc=", min_size=1, max_size=4), max_size=60).map(sorted)
 PLACES = st.floats(0, 1, exclude_max=True)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ...endpoint import Endpoint
 from ...errors import BroadcasterError
-from ...registries.entries import Entry
+from ...registries.lists.entries import Entry
 from ...sending.choose import make_sender
 from ...sending.sender import Reply, Sender
 from .finding import Finding, good, split_advice

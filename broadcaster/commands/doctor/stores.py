@@ -6,7 +6,7 @@ from ...aws.retries import AwsError
 from ...errors import BroadcasterError, RegistryError
 from ...registries import Registry
 from ...registries.dynamodb import DynamoDBRegistry
-from ...registries.entries import Entry
+from ...registries.lists.entries import Entry
 from ...registries.memory import MemoryRegistry
 from ...registries.redis import RedisRegistry
 from ...registries.redis_keys import Script

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from . import PAGE_SIZE
+from .. import PAGE_SIZE
 
 
 def each_once(*lists: Iterable[list[str]], size: int = PAGE_SIZE) -> Iterator[list[str]]:

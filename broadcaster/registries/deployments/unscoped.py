@@ -1,6 +1,6 @@
 """When to read the lists from before registries kept deployments apart: for one life of a connection, and no longer."""
 
-from . import ENTRY_LIFETIME
+from .. import ENTRY_LIFETIME
 
 # A process of the older version may register connections until this one has taken its place.
 _LIFE = ENTRY_LIFETIME + 300  # seconds: 2 hours and 10 minutes

@@ -8,7 +8,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from . import PAGE_SIZE
+from .. import PAGE_SIZE
 
 # Steps of this share of a list come close to every place in it sooner than random ones do.
 # https://en.wikipedia.org/wiki/Low-discrepancy_sequence#Additive_recurrence

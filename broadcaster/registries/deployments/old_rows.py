@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from . import ENTRY_LIFETIME
+from .. import ENTRY_LIFETIME
 
 # A process of the older version may register connections until this one has taken its place.
 _LIFE = ENTRY_LIFETIME + 300  # seconds: 2 hours and 10 minutes

@@ -3,7 +3,7 @@
 A module of its own because the Lambda's bundle takes it too.
 """
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 
 _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/-")
 

@@ -1,0 +1,1 @@
+"""What is done with lists of connections, wherever they were read: merged, begun at another place, told to people."""
