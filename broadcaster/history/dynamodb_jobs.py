@@ -1,5 +1,7 @@
 """The requests about the rows of the DynamoDB history, one after another, without I/O: for the Lambda, too."""
 
+from bisect import bisect_left
+
 from ..aws.json_service import Ask
 from ..aws.retries import AwsError
 from ..cheap_typing import TYPE_CHECKING, Any
@@ -7,7 +9,7 @@ from .dynamodb_rows import Block, Entry, block_of, following, newest_query, put,
 from .positions import Position, Rewind, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..aws.json_service import Job
 
@@ -94,24 +96,18 @@ def read_since(
     Args:
         pages: how many requests, at most; what they do not reach is left out.
     """
-    numbers: list[int] = []
-    texts: list[str] = []
     end = newest.newest
     if since.epoch != end.epoch or since.seq >= end.seq:
-        return Slice(end, numbers, texts)
+        return Slice(end, [], [])
     place = newest.place - newest.seq + since.seq + 1
     members = {**query_from(key, place, limit=min(limit, _PAGE)), "TableName": table}
+    found = _Found(newest, now, after=since.seq)
     while True:
         answer = yield Ask("Query", members)
-        for block in map(block_of, answer["Items"]):
-            if block.epoch == end.epoch and block.has_messages(now):
-                for number, _, text in _kept(block, newest):
-                    if since.seq < number <= end.seq and len(numbers) < limit:
-                        numbers.append(number)
-                        texts.append(text)
+        found.add(answer["Items"])
         pages = None if pages is None else pages - 1
-        if pages == 0 or not answer.get("LastEvaluatedKey") or len(numbers) >= limit:
-            return Slice(end, numbers, texts)
+        if pages == 0 or not answer.get("LastEvaluatedKey") or found.next_place >= place + limit:
+            return found.messages(limit)
         members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
@@ -132,56 +128,84 @@ def read_back(
         pages: how many requests, at most; what they do not reach is left out.
         rows: of one request, at most.
     """
-    least = float("inf") if rewind.events is None else rewind.events
     wanted = rows if rewind.events is None else max(1, min(rows, rewind.events))
     members: dict[str, Any] = {**newest_query(key, limit=wanted), "TableName": table}
-    newest: Block | None = None
-    after: Block | None = None
-    numbers: list[int] = []  # the newest first
-    texts: list[str] = []
-    is_over = False
-    while not is_over:
+    found: _Found | None = None
+    while True:
         answer = yield Ask("Query", members)
-        for block in map(block_of, answer["Items"]):
-            if newest is None:
-                newest = block
-                if not newest.goes_on(now):
-                    return newest, None
-            is_next = after is None or (block.epoch == after.epoch and block.next_place == after.place)
-            if not is_next or not block.has_messages(now) or not _is_wanted(block, newest, rewind, now):
-                is_over = True
-                break
-            after = block
-            for number, since, text in reversed(list(_kept(block, newest))):
-                if rewind.events is None or since < rewind.events:
-                    numbers.append(number)
-                    texts.append(text)
-            if block.seq <= 1 or newest.total - block.total + sum(block.counts) >= least:
-                is_over = True
-                break
+        items = answer["Items"][::-1]
+        if found is None:
+            newest = block_of(items[-1]) if items else None
+            if newest is None or not newest.goes_on(now):
+                return newest, None
+            found = _Found(newest, now, rewind=rewind)
+        is_over = found.add(items)
         pages = None if pages is None else pages - 1
-        if pages == 0 or not answer.get("LastEvaluatedKey"):
-            is_over = True
-        members = {**members, "ExclusiveStartKey": answer.get("LastEvaluatedKey")}
-    if newest is None:
-        return None, None
-    return newest, Slice(newest.newest, numbers[::-1][:limit], texts[::-1][:limit])
+        if pages == 0 or not answer.get("LastEvaluatedKey") or is_over:
+            return newest, found.messages(limit)
+        members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _is_wanted(block: Block, newest: Block, rewind: Rewind, now: float) -> bool:
-    """Return whether any message of a row is."""
-    since = newest.total - block.total
-    if since >= newest.keep:
-        return False
-    if rewind.events is not None:
-        return since < rewind.events
-    return rewind.seconds is not None and block.at >= now - rewind.seconds
+class _Found:
+    """What is wanted of the rows up to the newest: kept still, and as new as somebody asks for.
 
+    Of the rows of a page only those are taken apart that tell where this begins, for that costs more than all else. A
+    row that is not wanted has none before it that is, so bisection finds the first one.
 
-def _kept(block: Block, newest: Block) -> "Iterator[tuple[int, int, str]]":
-    """Yield the messages that the channel still keeps: number, how many events came after it, and text."""
-    since = newest.total - block.total + sum(block.counts)
-    for offset, (text, count) in enumerate(zip(block.texts, block.counts, strict=True)):
-        since -= count
-        if since < newest.keep:
-            yield block.seq + offset, since, text
+    Args:
+        after: only messages with greater numbers.
+    """
+
+    def __init__(self, newest: Block, now: float, *, rewind: Rewind = Rewind(), after: int = 0) -> None:  # noqa: B008
+        self._newest = newest
+        self._after = after
+        self._least_time = 0 if rewind.seconds is None else now - rewind.seconds
+        self._most = newest.keep if rewind.events is None else min(newest.keep, rewind.events)
+        self._now = now
+        self._pages: list[tuple[Block, Block, str]] = []  # each its first row, its last one, and the texts of all
+        self.next_place = 0  # behind the rows of the page that was added last
+
+    def add(self, items: "list[dict[str, Any]]") -> bool:
+        """Add a page, in the order of places; return whether there is nothing for it in the rows before it."""
+        if not items:
+            return False
+        self.next_place = block_of(items[-1]).next_place
+        while items and block_of(items[-1]).place > self._newest.place:  # they have come in the meantime
+            items.pop()
+        start = bisect_left(items, True, key=lambda item: self._is_wanted(block_of(item)))
+        if start == len(items):
+            return True
+        first = block_of(items[start])
+        texts = "\n".join([item["messages"]["S"] for item in items[start:]])
+        self._pages.append((first, block_of(items[-1]), texts))
+        return start > 0 or self._since(first) >= self._most
+
+    def messages(self, limit: int) -> Slice:
+        """Return the messages, the oldest first; none if a row is missing, which somebody has taken out."""
+        end = self._newest.newest
+        pages = sorted(self._pages)
+        texts = "\n".join([text for _, _, text in pages]).split("\n")
+        if not pages or len(texts) != pages[-1][1].next_place - pages[0][0].place:
+            return Slice(end, [], [])
+        first = pages[0][0]
+        number, since = first.seq, self._since(first)
+        for count in first.counts:
+            since -= count
+            number += since >= self._most
+        number = max(number, self._after + 1)
+        texts = texts[number - first.seq :][:limit]
+        return Slice(end, list(range(number, number + len(texts))), texts)
+
+    def _is_wanted(self, block: Block) -> bool:
+        """Return whether any message of a row is."""
+        return (
+            block.epoch == self._newest.epoch
+            and block.newest.seq > self._after
+            and block.has_messages(self._now)
+            and block.at >= self._least_time
+            and self._newest.total - block.total < self._most
+        )
+
+    def _since(self, block: Block) -> int:
+        """Return how many events there were from the first of a row on."""
+        return self._newest.total - block.total + sum(block.counts)

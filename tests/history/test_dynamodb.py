@@ -256,6 +256,68 @@ def test_more_than_a_megabyte_is_read_whole(place):
     assert read(store, rewind=Rewind(events=99)).numbers == list(range(1, 22))
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_what_is_appended_during_a_reading_is_not_in_it(place, gate, has_ended):
+    store, other = place.make(), place.make()
+    epoch, _ = [append(store, name) for name in "ab"][-1]
+
+    def answer(operation, request):
+        if operation == "Query" and ":first" in request["ExpressionAttributeValues"]:
+            gate.answer = lambda *_: None
+            if has_ended:
+                other.end("logs")
+            for name in "cde":
+                append(other, name)
+
+    gate.answer = answer
+    assert read(store, since=Position(epoch, 0)) == (Position(epoch, 2), [1, 2], texts("a", "b"))
+    assert read(store, rewind=Rewind(events=9)).texts == texts(*("cde" if has_ended else "abcde"))
+
+
+@pytest.mark.parametrize("missing", [1, 3, 5])
+def test_nothing_is_made_of_rows_among_which_one_is_missing(place, missing):
+    store = place.make()
+    epoch, _ = [append(store, name) for name in "abcdef"][-1]
+    row = place.rows()[missing]
+    place.client.delete_item(TableName=place.table, Key={name: row[name] for name in ("pk", "sk")})
+    newest = Position(epoch, 5 if missing == 5 else 6)  # that the newest was there, nothing tells
+    for how in ({"since": Position(epoch, 0)}, {"rewind": Rewind(events=9)}):
+        found = read(store, **how)
+        assert found.newest == newest
+        assert found.numbers == ([1, 2, 3, 4, 5] if missing == 5 else [])
+    assert read(store, since=Position(epoch, missing + 1)).numbers == list(range(missing + 2, newest.seq + 1))
+
+
+def test_a_reading_of_several_pages_is_whole_and_begins_where_it_is_asked_to(place, gate):
+    gate.answer = lambda operation, request: (
+        ({**request, "Limit": min(request["Limit"], 7)}, lambda answer: answer) if operation == "Query" else None
+    )
+    store = place.make()
+    epoch, _ = [append(store, name, events=2) for name in range(40)][-1]
+    for after in (0, 6, 7, 20, 39):
+        found = read(store, since=Position(epoch, after))
+        assert (found.numbers, found.texts) == (list(range(after + 1, 41)), texts(*range(after, 40)))
+        found = read(store, since=Position(epoch, after), limit=9)
+        assert found.numbers == list(range(after + 1, 41))[:9]
+    for events in (1, 13, 14, 15, 28, 79, 80, 99):
+        first = max(0, 40 - (events + 1) // 2)
+        assert read(store, rewind=Rewind(events=events)).texts == texts(*range(first, 40))
+    gate.counted.clear()
+    assert read(store, rewind=Rewind(events=28)).numbers == list(range(27, 41))
+    assert gate.counted == {"Query": 2}
+    read(store, since=Position(epoch, 20), limit=6)  # those before it may be in its row, and are read with it
+    assert gate.counted == {"Query": 6}
+
+
+def test_rewinding_by_time_returns_the_messages_of_that_time(place):
+    store = place.make()
+    for name in "abcd":
+        append(store, name)
+        place.wait(60)
+    for seconds, names in ((59, ""), (61, "d"), (179, "cd"), (3_000, "abcd")):
+        assert read(store, rewind=Rewind(seconds=seconds)).texts == texts(*names)
+
+
 def test_boto3_carries_the_same_requests(table, dynamodb_client):
     registries = [DynamoDBRegistry(table, client=dynamodb_client, scope="a/b") for _ in range(2)]
     one, two = (DynamoDBHistory(registry, lifetime=LIFETIME) for registry in registries)
