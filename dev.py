@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
         "--publish", action="store_true", help="let other languages publish over HTTP; with --registry dynamodb"
     )
     of_run.add_argument(
+        "-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack"
+    )
+    of_run.add_argument(
         "--simulate", type=float, metavar="SPEED", help="simulate runs for the dashboard, e.g. at speed 1"
     )
     of_run.add_argument("--verbose", action="store_true", help="log a line for each post, not one a second for all")

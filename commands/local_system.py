@@ -32,6 +32,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="assembly-", dir=LOGS, ignore_cleanup_errors=True) as assembly:
         settings = ["--context", f"registry={options.registry}", "--output", assembly]
         settings += ["--context", "publish=bearer"] if options.publish else []
+        settings += [word for setting in options.context for word in ("--context", setting)]
         run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *settings])
         log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
         system = System(options, assembly, log)

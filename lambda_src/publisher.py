@@ -17,7 +17,9 @@ from publishing.request import Request, RequestError
 from publishing.signature import MAX_SKEW, check_signed, read_claim
 
 if TYPE_CHECKING:
+    from publishing.delivery import Append
     from publishing.events import Event
+    from publishing.messages import Message
     from publishing.signature import Signed
 
 # Seconds that a request may take altogether, and what of a shorter timeout is for the answer and the log.
@@ -26,6 +28,7 @@ RESERVE_SECONDS = 1.0
 
 PLAIN_PATH = "/publish"
 BEARER_VARIABLE = "PUBLISH_BEARER"  # set where the plain form is answered
+HISTORY_VARIABLE = "HISTORY"  # set where channels have a history
 
 
 def handler(event: object, context: object) -> dict[str, object]:
@@ -84,14 +87,13 @@ def _publish(
     """Send a signed request's events, unless the same request was answered before."""
     from publishing import table
     from publishing.delivery import send
-    from publishing.messages import messages_of
 
     line["operation"] = "publish"
     line["events"] = len(events)
-    messages = messages_of(events)
+    messages, append = _messages_of(events)
     claim = table.claim_of(signed.signature, request.request_id, until=signed.timestamp + MAX_SKEW)
     try:
-        counts = send(messages, claim=claim, deadline=deadline)
+        counts = send(messages, append=append, claim=claim, deadline=deadline)
         line.update(counts.as_members())
         if counts.failed and not counts.sent:
             raise AwsError(f"none of {counts.failed} connections could be reached")
@@ -112,13 +114,24 @@ def _publish_plain(request: Request, deadline: float, line: dict[str, object]) -
         raise RequestError(404, "unknown_path", f"there is POST {PLAIN_PATH}")
     from publishing.delivery import send
     from publishing.events import read_plain
-    from publishing.messages import messages_of
 
     line["operation"] = "publish"
     line["events"] = 1
-    counts = send(messages_of([read_plain(request.body())]), deadline=deadline)
+    messages, append = _messages_of([read_plain(request.body())])
+    counts = send(messages, append=append, deadline=deadline)
     line.update(counts.as_members())
     return {**counts.as_members()}
+
+
+def _messages_of(events: "list[Event]") -> "tuple[list[Message], Append | None]":
+    """Return the messages of events and, where channels have a history, what stores and numbers them."""
+    from publishing.messages import messages_of
+
+    if HISTORY_VARIABLE not in os.environ:
+        return messages_of(events), None
+    from publishing import history
+
+    return messages_of(events, has_history=history.keep_of), history.append
 
 
 def _tell_channels(name: str, signed: "Signed", deadline: float) -> dict[str, object]:

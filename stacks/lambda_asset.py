@@ -60,8 +60,11 @@ REGISTERING_MODULES = (
 PUBLISHING_SOURCES = ("publisher.py", "publishing/")  # a folder with all that is in it
 PUBLISHING_MODULES = (
     "aws/credentials.py",
+    "channel_map.py",
     "endpoint.py",
     "forks.py",
+    "history/endings.py",
+    "history/epochs.py",
     "json_data.py",
     "listeners.py",
     "log.py",

@@ -1,8 +1,6 @@
 """Which history to make: the one that lives beside the registry."""
 
-import time
 from collections.abc import Mapping
-from math import inf
 from typing import Any
 
 from ..channel_map import ChannelMap
@@ -11,13 +9,12 @@ from ..errors import ConfigurationError, InvalidArgumentError
 from ..registries import Registry
 from ..registries.memory import MemoryRegistry
 from . import HistoryStore, Position
+from .endings import Endings
 from .recovery import history_answer, parse_rewind, parse_since
 
 MAX_KEEP = 100_000  # events of a channel
 MAX_LIFETIME = 7 * 86_400  # seconds: it is a cache
 DEFAULT_LIFETIME = 3_600  # seconds
-_LOOK_AGAIN_AFTER = 60.0  # seconds
-_MOST_ENDED = 10_000  # channels
 
 
 class History:
@@ -45,7 +42,7 @@ class History:
             raise ConfigurationError(f"history_ttl is {lifetime!r:.40}; give seconds, 1 to {MAX_LIFETIME:,}")
         self._keep = ChannelMap("history", keep)
         self._store = make_store(registry, lifetime)
-        self._ended: dict[str, float] = {}
+        self._endings = Endings()
 
     def has(self, channel: str) -> bool:
         """Return whether the channel has a history."""
@@ -77,12 +74,9 @@ class History:
         Raises:
             RegistryError: the store cannot be reached.
         """
-        now = time.monotonic()
-        if now - self._ended.get(channel, -inf) >= _LOOK_AGAIN_AFTER:
+        if self._endings.is_due(channel):
             self._store.end(channel)
-            if len(self._ended) >= _MOST_ENDED:
-                self._ended.clear()
-            self._ended[channel] = now
+            self._endings.note(channel)
 
     def read(self, channel: str, *, since: object = None, rewind: object = None, limit: int = 1_000) -> dict[str, Any]:
         """Return `{"epoch", "seq", "recovered", "messages", "more"}`; see `recovery.history_answer`.

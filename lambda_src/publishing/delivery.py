@@ -13,10 +13,13 @@ from . import table
 from .messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from broadcaster.aws.address import Endpoint
     from broadcaster.sending.engine.engine import Engine
+
+    Append = Callable[..., list[Message]]
 
 # Seconds that removing those who are gone may take, after all has been sent.
 REMOVAL_SECONDS = 1.0
@@ -36,18 +39,32 @@ class Counts:
         return {"sent": self.sent, "failed": self.failed, "stale": self.stale}
 
 
-def send(messages: list[Message], *, claim: "Any" = None, deadline: float) -> Counts:
+def send(
+    messages: list[Message],
+    *,
+    append: "Append | None" = None,
+    claim: "Any" = None,
+    deadline: float,
+) -> Counts:
     """Send each message to whoever listens to its channel, one message after the other; return what became of it.
 
     Args:
-        claim: a job of `table.claim_of`, done before anything is sent.
+        append: `history.append` where channels have a history: stores the messages and numbers them, before it is read
+            who listens.
+        claim: a job of `table.claim_of`, done before anything is stored or sent.
         deadline: a time of `time.monotonic()`.
 
     Raises:
         RepeatedError: the request was claimed before. Nothing was sent.
-        AwsError: the table could not be read. Nothing was sent.
+        AwsError: the table could not be read or written. Nothing was sent.
         BroadcasterError: API Gateway refuses everybody. Nothing was sent.
     """
+    if append:
+        # One after the other: whoever subscribes in between finds in the history what is not posted to them.
+        if claim:
+            table.run([claim], deadline=deadline)
+            claim = None
+        messages = append(messages, deadline=deadline)
     channels = list(dict.fromkeys(message.channel for message in messages))
     listeners = table.read_listeners(channels, claim=claim, deadline=deadline)
     counts = Counts()

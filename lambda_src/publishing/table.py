@@ -4,7 +4,8 @@
 |---|---|---|---|
 | a request that was answered | `<scope>#request#<signature>` | `-` | `by`: the id of the invocation that answers it |
 
-The rows of who listens are those of the library, told in `broadcaster/registries/dynamodb.py`.
+The rows of who listens are those of the library, told in `broadcaster/registries/dynamodb.py`, and so are those of
+messages that are kept, which `history` writes: `broadcaster/history/dynamodb_rows.py`.
 """
 
 import os
@@ -26,9 +27,10 @@ from broadcaster.registries.dynamodb_rows import (
 from own_environment import required
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-    from broadcaster.aws.json_service import Job, JsonService
+    from broadcaster.aws.json_service import Got, Job, JsonService
 
 TABLE_VARIABLE = "REGISTRY_TABLE"
 SCOPE_VARIABLE = "REGISTRY_SCOPE"
@@ -54,7 +56,7 @@ def read_listeners(channels: list[str], *, claim: "Job[Any] | None" = None, dead
     now = time.time()
     found: dict[str, list[str]] = {name: [] for name in (EVERYTHING, *channels)}
     jobs: list[Job[Any]] = [_read_ids(name, found[name], now) for name in found]
-    _dynamodb().run(([claim] if claim else []) + jobs, deadline=deadline)
+    run(([claim] if claim else []) + jobs, deadline=deadline)
     return {
         name: [each for page in connections_in([found[name] + found[EVERYTHING]]) for each in dict.fromkeys(page)]
         for name in channels
@@ -102,7 +104,7 @@ def release(signature: str, request_id: str, *, deadline: float) -> None:
         "ExpressionAttributeNames": {"#by": "by"},
         "ExpressionAttributeValues": {":by": {"S": request_id}},
     }
-    _dynamodb().run([once("DeleteItem", delete)], deadline=deadline)
+    run([once("DeleteItem", delete)], deadline=deadline)
 
 
 def forget(connection_ids: list[str], *, deadline: float) -> None:
@@ -111,11 +113,11 @@ def forget(connection_ids: list[str], *, deadline: float) -> None:
     Raises:
         AwsError: some of it may still be there; the next publish finds it again, or it expires.
     """
-    table, start = required(TABLE_VARIABLE), _start()
-    channels = _dynamodb().run((channels_of(table, each, start=start) for each in connection_ids), deadline=deadline)
+    table, start = required(TABLE_VARIABLE), start_of_keys()
+    channels = run((channels_of(table, each, start=start) for each in connection_ids), deadline=deadline)
     rows = ((start, *each) for each in zip(connection_ids, channels, strict=True))
     for writes in removals(rows):
-        _dynamodb().run([write(table, batch) for batch in batches(writes)], deadline=deadline)
+        run([write(table, batch) for batch in batches(writes)], deadline=deadline)
 
 
 def count_subscriptions(channel: str, *, deadline: float) -> int:
@@ -125,7 +127,7 @@ def count_subscriptions(channel: str, *, deadline: float) -> int:
         AwsError: the table could not be read.
     """
     found: list[str] = []
-    _dynamodb().run([_read_ids(channel, found, time.time())], deadline=deadline)
+    run([_read_ids(channel, found, time.time())], deadline=deadline)
     return len(found)
 
 
@@ -142,10 +144,25 @@ def count_by_channel(prefix: str, *, deadline: float) -> dict[str, int]:
             if name != EVERYTHING and name.startswith(prefix):
                 counts[name] = counts.get(name, 0) + 1
 
-    table, start, now = required(TABLE_VARIABLE), _start(), time.time()
+    table, start, now = required(TABLE_VARIABLE), start_of_keys(), time.time()
     jobs = (read(table, shard_query(shard, now=now, start=start), take) for shard in range(SHARDS))
-    _dynamodb().run(jobs, deadline=deadline)
+    run(jobs, deadline=deadline)
     return dict(sorted(counts.items()))
+
+
+def run(jobs: "Iterable[Job[Got]]", *, deadline: float) -> "list[Got]":
+    """Run jobs about the table at once, over the kept connections, and return their results in order.
+
+    Raises:
+        AwsError: the table could not be read or written.
+    """
+    return _dynamodb().run(jobs, deadline=deadline)
+
+
+def start_of_keys() -> str:
+    """Return what the partition keys of this deployment begin with."""
+    scope = os.environ.get(SCOPE_VARIABLE) or f"{required('WEBSOCKET_API_ID')}/{required('WEBSOCKET_STAGE')}"
+    return start_of(scope)
 
 
 def close() -> None:
@@ -157,17 +174,12 @@ def close() -> None:
 
 
 def _read_ids(channel: str, found: list[str], now: float) -> "Job[None]":
-    query = listeners_query(channel, now=now, start=_start())
+    query = listeners_query(channel, now=now, start=start_of_keys())
     yield from read(required(TABLE_VARIABLE), query, lambda rows: found.extend(row["sk"]["S"] for row in rows))
 
 
-def _start() -> str:
-    scope = os.environ.get(SCOPE_VARIABLE) or f"{required('WEBSOCKET_API_ID')}/{required('WEBSOCKET_STAGE')}"
-    return start_of(scope)
-
-
 def _key(signature: str) -> "dict[str, Any]":
-    return {"pk": {"S": f"{_start()}request#{signature}"}, "sk": {"S": "-"}}
+    return {"pk": {"S": f"{start_of_keys()}request#{signature}"}, "sk": {"S": "-"}}
 
 
 def _dynamodb() -> "JsonService":

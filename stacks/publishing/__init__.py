@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from aws_cdk import aws_iam as iam
@@ -56,6 +57,9 @@ class Publishing(Construct):
         }
         if self.token:
             environment["PUBLISH_BEARER"] = self.token.secret.secret_arn
+        if settings.history is not None:
+            environment["HISTORY"] = json.dumps(settings.history)
+            environment["HISTORY_TTL"] = str(settings.history_ttl)
         if not settings.default_endpoint:
             environment["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = gateway.connections_url
         for name, value in environment.items():

@@ -18,7 +18,8 @@ ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:Query"]
 BACKEND_ACTIONS = ["dynamodb:PutItem"]
 
 
-# What publishing for other languages does besides: it marks each request as answered, once.
+# What publishing for other languages does besides: it marks each request as answered, once, and stores messages of
+# channels with history.
 PUBLISHER_ACTIONS = [*ACTIONS, "dynamodb:DeleteItem", "dynamodb:PutItem"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
@@ -29,6 +30,8 @@ NEEDS = {
     "daily_budget": ("monitoring", "monitoring=true"),
     "quotas": ("monitoring", "monitoring=true"),
     "publish_concurrency": ("publish", "publish=https"),
+    "history": ("publish", "publish=https"),
+    "history_ttl": ("history", """history={"admin": 200}"""),
 }
 
 
@@ -65,6 +68,8 @@ class Settings:
     keep_table: Annotated[bool, values.flag] = False
     publish: Annotated[str, values.publish] = ""
     publish_concurrency: Annotated[int | None, values.concurrency] = None
+    history: Annotated[Mapping[str, int] | None, values.history] = None
+    history_ttl: Annotated[int, values.history_ttl] = 3_600
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Settings:
@@ -142,6 +147,8 @@ def _read(name: str, value: object, read: Read) -> Any:
         text = str(value).lower()
     elif isinstance(value, (Quotas, Throttle)):
         text = "/".join(map(str, value))
+    elif isinstance(value, Mapping):
+        text = json.dumps(value)
     elif isinstance(value, (list, tuple)):  # in cdk.json or Python; on the command line lists are written with commas
         text = ",".join(map(str, value))
     else:

@@ -5,6 +5,7 @@ A reader raises ValueError with what is wrong and what would be right, to be rea
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,8 +34,10 @@ RETENTION_DAYS = (
 
 # Characters. A function's whole environment may have 4 KB (Lambda quotas), and two settings of this length go into it.
 LONGEST_LIST = 1_500
-# Characters; the library's own rule for channel names.
+# The library's own rules: characters of a channel's name, and events and seconds of a history.
 LONGEST_CHANNEL = 200
+MOST_KEPT = 100_000
+LONGEST_KEPT = 7 * 86_400
 
 BACKEND, DYNAMODB = "backend", "dynamodb"
 SIGNATURE, NO_AUTH = "signature", "none"
@@ -183,6 +186,25 @@ def public_channels(text: str) -> tuple[str, ...]:
                 "commas, e.g. news,public-*"
             )
     return _within(names)
+
+
+def history(text: str) -> dict[str, int]:
+    right = (
+        f'give events that are kept by channel or prefix, 1 to {MOST_KEPT} each, e.g. {{"admin": 200, "run-*": 500}}'
+    )
+    try:
+        kept = dict(json.loads(text).items())
+    except (ValueError, AttributeError):
+        raise ValueError(f"is no JSON object; {right}") from None
+    for name, events in kept.items():
+        is_name = re.fullmatch(rf"[A-Za-z0-9_=@,.;:/-]{{1,{LONGEST_CHANNEL}}}\*?|\*", name)
+        if not is_name or type(events) is not int or not 1 <= events <= MOST_KEPT:
+            raise ValueError(f"has {_shown(name)}: {events!r:.40} in it; {right}")
+    _within((json.dumps(kept),))
+    return kept
+
+
+history_ttl = _number("seconds", 1, LONGEST_KEPT, 3_600)
 
 
 def allowed_origins(text: str) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ def run(checkout):
 @pytest.fixture(scope="module")
 def registering(checkout):
     """The mode in which the gateway registers connections, and every post has a line."""
-    run = Run("--registry", "dynamodb", "--publish", "--verbose")
+    run = Run("--registry", "dynamodb", "--publish", "--verbose", "-c", 'history={"admin": 100}')
     yield run
     run.stop()
 
@@ -167,7 +167,8 @@ def test_other_languages_publish_with_the_printed_lines(registering):
         line = registering.wait_for("^  curl .*/publish")
         done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=60, check=True)
         assert json.loads(done.stdout) == {"sent": 1, "failed": 0, "stale": 0}
-        assert client.hear()["data"] == {"n": 1}
+        first = client.hear()
+        assert first["data"] == {"n": 1}
         text = "\n".join(registering.lines)
         app_id, key, secret, host, port = (
             re.findall(rf"^  {name} +([^\s,]+)", text, re.MULTILINE)[-1]
@@ -176,7 +177,11 @@ def test_other_languages_publish_with_the_printed_lines(registering):
         sdk = pusher.Pusher(app_id, key, secret, host=host, port=int(port), ssl=False, timeout=60)
         assert sdk.trigger("admin", "from_elsewhere", {"n": 2}) == {}
         sdk._pusher_client.http.session.close()
-        assert client.hear()["event"] == "from_elsewhere"
+        second = client.hear()
+        assert (second["event"], second["epoch"], second["seq"]) == ("from_elsewhere", first["epoch"], first["seq"] + 1)
+        since = {"epoch": first["epoch"], "seq": first["seq"]}
+        page = client.ask({"action": "history", "channel": "admin", "auth": signature, "since": since})
+        assert (page["recovered"], page["messages"]) == (True, [second])
 
 
 def test_an_own_backend_signs_and_broadcasts_where_the_gateway_registers_and_verbose_shows_each_post(registering):

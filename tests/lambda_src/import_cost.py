@@ -45,8 +45,11 @@ LIBRARY_MODULES = (
 )
 PUBLISHING_MODULES = (
     "aws/credentials",
+    "channel_map",
     "endpoint",
     "forks",
+    "history/endings",
+    "history/epochs",
     "json_data",
     "listeners",
     "log",

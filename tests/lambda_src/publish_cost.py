@@ -1,4 +1,4 @@
-"""Print what a publish to five viewers costs a warm publisher in CPU time.
+"""Print what a publish to five viewers costs a warm publisher in CPU time, without and with a history of the channel.
 
     python tests/lambda_src/publish_cost.py [path of a python, e.g. of 3.12]
 
@@ -37,7 +37,8 @@ for number in range(220):
     answer = publisher.handler(event, None)
     costs.append((time.process_time_ns() - start) / 1e6)
     assert answer["statusCode"] == 200, answer
-print(f"first {costs[0]:.1f} ms, then median {statistics.median(costs[20:]):.2f} ms of CPU", file=sys.stderr)
+then = statistics.median(costs[20:])
+print(f"{sys.argv[2]}: first {costs[0]:.1f} ms, then median {then:.2f} ms of CPU", file=sys.stderr)
 assert "boto3" not in sys.modules
 """
 
@@ -53,7 +54,7 @@ class Services(http.server.BaseHTTPRequestHandler):
         target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         answer: dict[str, object] = {}
         if target == "Query":
-            is_channel = "run-1" in json.loads(members)["ExpressionAttributeValues"][":pk"]["S"]
+            is_channel = "#channel#run-1" in json.loads(members)["ExpressionAttributeValues"][":pk"]["S"]
             ids = [f"L0SM9cOFvHcCIh{number:x}=" for number in range(VIEWERS if is_channel else 0)]
             answer = {"Items": [{"sk": {"S": each}} for each in ids]}
         elif target == "GetSecretValue":
@@ -89,7 +90,11 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as temporary:
         bundle = runpy.run_path(str(HERE / "import_cost.py"))["lay_out_bundle"](Path(temporary))
-        subprocess.run([python, "-I", "-c", MEASURE, str(bundle)], env=environment, check=True)
+        history = {"HISTORY": '{"run-*": 1000}', "HISTORY_TTL": "3600"}
+        for title, more in (("without history", {}), ("with history", history)):
+            subprocess.run(
+                [python, "-I", "-B", "-c", MEASURE, str(bundle), title], env={**environment, **more}, check=True
+            )
 
 
 if __name__ == "__main__":

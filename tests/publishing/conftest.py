@@ -22,12 +22,14 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="session")
 def assembly(slow, synthesized):
-    return synthesized(registry="dynamodb", publish="bearer", public_channels="run-*,admin")
+    return synthesized(
+        registry="dynamodb", publish="bearer", public_channels="run-*,admin,kept-*", history='{"kept-*": 1000}'
+    )
 
 
 @pytest.fixture(scope="session")
 def system(assembly):
-    """Where browsers connect (`websocket`), and host and port of where SDKs publish."""
+    """Where browsers connect (`websocket`), host and port of where SDKs publish, and what a backend is told."""
     with started(["examples.stand_in", "--assembly", assembly], 9, ENVIRONMENT) as variables:
         arguments = ["local_gateway", "--assembly", assembly, "--port", "0", "--quiet"]
         for line in variables:
@@ -36,7 +38,9 @@ def system(assembly):
             urls = {line.split()[0]: line.split()[-1] for line in lines}
             url = urls["function-url"]
             host, port = url.removeprefix("http://").removesuffix("/").split(":")
-            yield SimpleNamespace(websocket=urls["websocket"], url=url, host=host, port=int(port))
+            backend = {**ENVIRONMENT, **dict(line.split("=", 1) for line in variables)}
+            backend["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = urls["connections"]
+            yield SimpleNamespace(websocket=urls["websocket"], url=url, host=host, port=int(port), backend=backend)
 
 
 class Subscriber:
@@ -48,9 +52,18 @@ class Subscriber:
             socket.send(json.dumps({"action": "subscribe", "channel": channel}))
             assert json.loads(socket.recv(timeout=60))["type"] == "subscription_succeeded"
 
+    def ask(self, **frame):
+        """The answer to a frame."""
+        self._socket.send(json.dumps(frame))
+        return json.loads(self._socket.recv(timeout=60))
+
     def hear(self):
         """The next event, without its id: channel, name and data. Events that share a message come one by one."""
-        return self._read(json.loads(self._socket.recv(timeout=60)))
+        return self._read(self.hear_message())
+
+    def hear_message(self):
+        """The next message as it was posted."""
+        return json.loads(self._socket.recv(timeout=60))
 
     @staticmethod
     def _read(message):

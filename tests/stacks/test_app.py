@@ -40,7 +40,7 @@ def run_app(project: Path, outdir: Path, context: dict[str, str]) -> subprocess.
             "memory, timeout, concurrency, log_retention_days, access_logs, throttle, allowed_origins, backend_role, "
             "backend_user, permissions_boundary, ipv6, domain, certificate, zone, default_endpoint, monitoring, "
             "daily_budget, quotas, registry, auth, public_channels, point_in_time_recovery, keep_table, publish, "
-            "publish_concurrency\n",
+            "publish_concurrency, history, history_ttl\n",
         ),
     ],
 )

@@ -72,6 +72,27 @@ def test_the_function_is_told_table_api_stage_and_secrets(publishing_template, s
     assert found == {**variables, "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "https://ws.example.com"}
 
 
+@pytest.fixture(scope="module")
+def with_history_template(template_path) -> dict:
+    history = {"history": '{"admin": 200, "run-*": 500}', "history_ttl": "7200"}
+    return json.loads(
+        template_path(registry="dynamodb", publish="bearer", publish_concurrency="5", **history).read_text()
+    )
+
+
+def test_which_channels_have_a_history_is_told_to_the_publisher_and_changes_nothing_else(
+    publishing_template, with_history_template
+):
+    variables = [
+        each["Properties"]["Environment"]["Variables"]
+        for each in with_history_template["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Function" and each["Properties"]["Handler"] == "publisher.handler"
+    ]
+    assert json.loads(variables[0].pop("HISTORY")) == {"admin": 200, "run-*": 500}
+    assert variables[0].pop("HISTORY_TTL") == "7200"
+    assert with_history_template == publishing_template  # its rights included: the table's are those that it had
+
+
 def test_both_permissions_are_there_that_a_function_url_needs(publishing_template, properties):
     assert properties(publishing_template, "AWS::Lambda::Url") == [{"AuthType": "NONE", "TargetFunctionArn": FUNCTION}]
     given = [each for each in properties(publishing_template, "AWS::Lambda::Permission") if each["Principal"] == "*"]

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcaster.history.choose import MAX_KEEP, MAX_LIFETIME
 from stacks.errors import SettingsError
-from stacks.settings import Settings
+from stacks.settings import Settings, values
 from stacks.settings.values import Quotas, Throttle
 
 NAMES = list(Settings.__dataclass_fields__)
@@ -41,6 +42,8 @@ def test_without_context_the_settings_are_those_of_the_guide():
         keep_table=False,
         publish="",
         publish_concurrency=None,
+        history=None,
+        history_ttl=3_600,
     )
 
 
@@ -123,6 +126,34 @@ def test_a_value_about_the_domain_or_the_alarms_is_read_beside_what_it_needs_alo
         Settings.from_context({name: text})
 
 
+HISTORY = {"registry": "dynamodb", "publish": "https"}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ('{"admin": 200, "run-*": 500, "*": 1}', {"admin": 200, "run-*": 500, "*": 1}),
+        ({"a:b": 100_000}, {"a:b": 100_000}),  # an object in cdk.json
+        ("{}", {}),  # ends what was kept before
+    ],
+)
+def test_which_channels_have_a_history_is_read_beside_publish_alone(written, kept):
+    assert Settings.from_context({"history": written, **HISTORY}).history == kept
+    assert Settings(history=kept, registry="dynamodb", publish="https").history == kept
+    with pytest.raises(SettingsError, match=r"^setting history=.* means nothing without publish; give publish=https"):
+        Settings.from_context({"history": written, "registry": "dynamodb"})
+
+
+def test_how_long_is_kept_is_read_beside_what_is_kept_alone():
+    assert Settings.from_context({"history": '{"a": 1}', "history_ttl": "60", **HISTORY}).history_ttl == 60
+    with pytest.raises(SettingsError, match=r'^setting history_ttl=.* means nothing without history; give history={"a'):
+        Settings.from_context({"history_ttl": "60", **HISTORY})
+
+
+def test_the_rules_for_a_history_are_the_librarys():
+    assert (values.MOST_KEPT, values.LONGEST_KEPT) == (MAX_KEEP, MAX_LIFETIME)
+
+
 def test_values_in_python_are_held_to_the_same_rules():
     given = Settings(memory=512, registry="dynamodb", public_channels=("news",), throttle=Throttle(0.5, 1))
     assert given == Settings.from_context(
@@ -165,6 +196,17 @@ def test_public_channels_beside_an_open_door_are_refused():
         ("registry", "redis", "give backend"),
         ("registry", "DynamoDB", "or dynamodb"),
         ("auth", "pusher", "give signature"),
+        ("history", "admin", "is no JSON object; give events"),
+        ("history", '["admin"]', "is no JSON object; give events"),
+        ("history", '{"admin": 0}', "1 to 100000 each"),
+        ("history", '{"admin": 100001}', "1 to 100000 each"),
+        ("history", '{"admin": true}', "'admin': True in it"),
+        ("history", '{"a b": 5}', "'a b': 5 in it"),
+        ("history", '{"a*b": 5}', "'a*b': 5 in it"),
+        ("history", '{"": 5}', "'': 5 in it"),
+        ("history", '{"%s": 5}' % ("x" * 201), "by channel or prefix"),
+        ("history", str({"x" * 190 + str(n): 5 for n in range(8)}).replace("'", '"'), "room for 1500"),
+        ("history_ttl", "604801", "1 to 604800"),
         ("public_channels", "*", "auth=none"),
         ("public_channels", "news,*", "auth=none"),
         ("public_channels", "", "e.g. news,public-*"),
