@@ -3,10 +3,11 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from broadcaster import (
     BroadcastResult,
@@ -14,11 +15,12 @@ from broadcaster import (
     broadcast_admin_event,
     close_broadcaster,
     init_broadcaster,
+    read_history,
     register_connection,
     unregister_connection,
 )
 
-from . import dashboard, edge, history, login, registrations, traffic
+from . import dashboard, edge, login, registrations, runs, traffic
 
 
 @asynccontextmanager
@@ -28,6 +30,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         region=os.environ["AWS_REGION"],
         stage=os.environ.get("WEBSOCKET_STAGE", "production"),
         window={"logs": 1.0, "*": 0.1},  # a second of the log shares a message; status comes at once
+        history={"admin": 200, "logs": 5_000},  # events of some 25 runs: of those under way, all
     )
     with traffic.running():
         yield
@@ -50,6 +53,16 @@ class Subscription(BaseModel):
     channel: str
 
 
+class Reading(BaseModel):
+    channel: str
+    since: dict[str, str | int] | None = None
+    rewind: int | str | None = None
+
+
+class Readings(BaseModel):
+    channels: Annotated[list[Reading], Field(max_length=10)]
+
+
 class Run(BaseModel):
     run_name: edge.Name
 
@@ -68,14 +81,22 @@ def authorize(subscription: Subscription, _: login.SignedIn) -> dict[str, str]:
     return {"auth": authorize_subscription(subscription.connection_id, subscription.channel)}
 
 
+@app.post("/websocket/history")
+def history(asked: Reading | Readings, _: login.SignedIn) -> dict[str, Any]:
+    """Return what was sent on one channel or on several; here everybody who is signed in may read it."""
+    if isinstance(asked, Readings):
+        return {"channels": [read_history(**dict(reading)) for reading in asked.channels]}
+    return read_history(**dict(asked))
+
+
 @app.post("/runs")
 def start_run(run: Run, _: login.SignedIn) -> BroadcastResult:
     """Start a run, which here only tells everybody that it has started."""
     event = {"type": "run_started", "thread_id": uuid4().hex[:6], "run_name": run.run_name}
-    history.record(event)
+    runs.change(event)
     return broadcast_admin_event(event)
 
 
-app.include_router(history.router)
+app.include_router(runs.router)
 app.include_router(traffic.router)
 dashboard.install(app)  # last, because it also serves whatever path nobody else does

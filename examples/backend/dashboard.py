@@ -34,10 +34,10 @@ def config(request: Request) -> dict[str, Any]:
     """
     # There is a secret to sign with where the gateway registers connections by itself.
     is_signed = bool(os.environ.get("BROADCASTER_SECRET"))
-    options = {"auth": "/websocket/auth"} if is_signed else {"register": "/websocket/register"}
+    joining = {"auth": "/websocket/auth"} if is_signed else {"register": "/websocket/register"}
     return {
         "websocket_url": websocket_url(),
-        "options": options,
+        "options": {"history": "/websocket/history", **joining},
         "user": user_of(request),
         "instance": INSTANCE,
         "time": time.time(),

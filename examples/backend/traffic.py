@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from broadcaster import publish
 
-from . import edge, history
+from . import edge, runs
 from .login import SignedIn
 from .simulation import MAX_SPEED, Simulation, TooManyRuns
 
@@ -19,7 +19,7 @@ SPEED = "SIMULATION_SPEED"
 
 def report(channel: str, event: str, data: dict[str, Any]) -> None:
     if channel == "admin":
-        history.record(data)
+        runs.change(data)
     publish(channel, event, data)  # the work goes on whether anybody hears of it or not
 
 

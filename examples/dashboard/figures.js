@@ -8,17 +8,18 @@ import { wire } from "./wire.js";
 const PAUSE = 200; // milliseconds between two pictures
 const inFull = (number) => number.toLocaleString("en");
 
-/** Shows the figures at the top; returns a function that counts an event. */
-export function showFigures(runs, log, latencies) {
+/** Shows the figures at the top; returns a function that counts an event, which may be a line of the log. */
+export function showFigures(runs, latencies) {
   const cost = new Cost();
   let events = 0;
+  let lines = 0;
   let counted = { lines: 0, at: performance.now() };
   say(find("opened"), `Since this page was opened at ${timeOf(Date.now()).slice(0, 5)}`);
 
   const draw = beforeNextFrame(() => {
     latencies.draw(find("spark")); // first, because it reads the page's layout
     const { running, completed, failed, ...others } = runs.counts;
-    const figures = { running, completed, failed, events, lines: log.total, messages: wire.messages };
+    const figures = { running, completed, failed, events, lines, messages: wire.messages };
     for (const [id, figure] of Object.entries(figures)) say(find(id), inFull(figure));
     const rest = Object.entries(others).filter(([, count]) => count);
     say(find("others"), rest.length ? `+ ${rest.reduce((sum, [, count]) => sum + count, 0)} stopped` : "");
@@ -32,8 +33,8 @@ export function showFigures(runs, log, latencies) {
   function drawRate() {
     const now = performance.now();
     if (now - counted.at < 1000) return;
-    const rate = Math.round(((log.total - counted.lines) * 1000) / (now - counted.at));
-    counted = { lines: log.total, at: now };
+    const rate = Math.round(((lines - counted.lines) * 1000) / (now - counted.at));
+    counted = { lines, at: now };
     say(find("rate"), rate ? `${inFull(rate)}/s` : "");
   }
 
@@ -48,5 +49,8 @@ export function showFigures(runs, log, latencies) {
   }
 
   setInterval(() => document.hidden || find("app").hidden || draw(), 250);
-  return () => events++;
+  return (isLine) => {
+    events++;
+    lines += isLine;
+  };
 }

@@ -15,7 +15,7 @@ export class Latencies {
   values = []; // milliseconds, oldest first
 
   add(value) {
-    if (Number.isNaN(value)) return;
+    if (!Number.isFinite(value)) return;
     this.values.push(value);
     if (this.values.length > 2 * KEPT) this.values.splice(0, this.values.length - KEPT);
   }

@@ -16,18 +16,21 @@ import { askWho } from "./sign_in.js";
 import { switchTheme } from "./theme.js";
 import { controlTraffic } from "./traffic.js";
 
+const KEPT_LINES = 5_000; // by the backend
+const PAUSE = 1000; // milliseconds
+
 const runs = new Runs();
 const log = new Log();
 const latencies = new Latencies();
 let skew = 0; // the backend's clock minus ours, in milliseconds
 let gateway; // while signed in
+let admin, logs; // channels, once they are subscribed to
+let connectionView;
 let watches = []; // what else is to be closed on signing out
-let hasBeenSubscribed = false;
-let isSnapshotDue = false;
 let odd = 0; // events that could not be shown
 
 const now = () => Date.now() + skew; // by the backend's clock
-const count = showFigures(runs, log, latencies);
+const count = showFigures(runs, latencies);
 const logPanel = showLog(log, runs);
 const runsView = new RunsView(runs, now, (run) => logPanel.choose(run));
 const traffic = controlTraffic(failed);
@@ -35,50 +38,63 @@ const traffic = controlTraffic(failed);
 /** What a front end needs of all this: a Gateway, subscriptions, callbacks. */
 function connect({ websocket_url, options }) {
   gateway = new Gateway(websocket_url, options);
-  const admin = gateway.subscribe("admin");
-  const logs = gateway.subscribe("logs");
-  const channels = [admin, logs];
-  const view = new ConnectionView(gateway.connection, {
+  connectionView = new ConnectionView(gateway.connection, {
     onSignedOut: () => signOut("Your session has ended; please sign in again."),
-    isSubscribed: () => channels.every((channel) => channel.subscribed),
+    isSubscribed: () => admin?.subscribed && logs?.subscribed,
   });
-  watches.push(view);
-  listen(admin, "admin_event", (data, at, latency) => {
-    runs.apply(data, at, latency);
+  watches.push(connectionView);
+  join();
+}
+
+/** Shows the runs as the backend knows them and, from exactly there on, what happens to them. */
+async function join() {
+  const joining = gateway;
+  try {
+    const { position, runs: known } = await request("GET", "/runs");
+    if (gateway !== joining) return; // signed out meanwhile
+    runs.restore(known);
     runsView.update();
-  });
-  listen(logs, "log", (data, at, latency) => {
+    admin?.unsubscribe();
+    admin = listen("admin", { since: position }, "admin_event", (data, at, latency) => {
+      runs.apply(data, at, latency);
+      runsView.update();
+    });
+    admin.bind("pusher:subscription_succeeded", ({ recovered }) => recovered || join());
+    if (!gateway.channel("logs")) followLog(); // not before there are runs to count its lines for
+    report("snapshot");
+  } catch (error) {
+    failed(error, "snapshot");
+    setTimeout(() => gateway === joining && join(), PAUSE);
+  }
+}
+
+/** Shows the log from as far back as it is kept, or from where this page was when its session ended. */
+function followLog() {
+  const show = (data, at, latency) => {
     const line = lineOf(data, at, latency);
     log.add(line);
     runs.count(line);
     logPanel.update();
     runsView.update();
-  });
-  logs.bind("pusher:subscription_succeeded", () => {
-    if (hasBeenSubscribed) log.add(remark("Reconnected. What was logged in between is not here."));
-    hasBeenSubscribed = true;
+  };
+  let isKnown = !!logs;
+  logs = listen("logs", { since: logs?.position, rewind: KEPT_LINES }, "log", show);
+  logs.bind("pusher:subscription_succeeded", ({ recovered }) => {
+    if (isKnown && !recovered) log.add(remark("Lines are missing here; they are no longer kept."));
+    isKnown = true;
     logPanel.update();
   });
-  // Comes after every gap: the moment to ask for what was missed.
-  admin.bind("pusher:subscription_succeeded", catchUp);
-  for (const channel of channels) {
-    channel.bind("pusher:subscription_succeeded", () => {
-      report(channel.name);
-      queueMicrotask(() => view.show());
-    });
-    channel.bind("pusher:subscription_error", ({ status, message }) => {
-      report(channel.name, `Channel “${channel.name}” was refused: ${message ?? status}`);
-    });
-  }
 }
 
-/** Has each event of a name counted, timed and shown; one that cannot be is the only one that is not. */
-function listen(channel, event, show) {
+/** Has each event of a name shown, and counted and timed unless it was fetched; one that cannot be is the only one. */
+function listen(name, options, event, show) {
+  const channel = gateway.subscribe(name, options);
+  let standsSince = 0; // what was sent before was fetched
   channel.bind(event, (data, envelope) => {
-    count();
     const sent = sentAt(envelope, now());
-    const latency = Math.max(0, now() - sent);
-    if (channel.name === "admin") latencies.add(latency); // lines of the log wait, to share messages
+    const latency = sent < standsSince ? undefined : Math.max(0, now() - sent);
+    if (latency !== undefined) count(name === "logs");
+    if (name === "admin") latencies.add(latency); // lines of the log wait, to share messages
     try {
       show(data, Number.isNaN(sent) ? now() : sent, latency);
     } catch (error) {
@@ -86,28 +102,21 @@ function listen(channel, event, show) {
       console.error(error);
     }
   });
+  channel.bind("pusher:subscription_succeeded", () => {
+    standsSince = now();
+    report(name);
+    connectionView.show();
+  });
+  channel.bind("pusher:subscription_error", ({ status, message }) => {
+    report(name, `Channel “${name}” was refused: ${message ?? status}`);
+  });
+  return channel;
 }
 
 /** After a restart the backend does not know this connection, and has events before the client finds out. */
 async function registerAgain({ register }) {
   const { socket_id } = gateway.connection;
   if (register && socket_id) await request("POST", register, { connection_id: socket_id });
-}
-
-async function catchUp() {
-  if (isSnapshotDue) return;
-  isSnapshotDue = true;
-  try {
-    const asked = now();
-    runs.catchUp(await request("GET", "/runs"), asked);
-    runsView.update();
-    report("snapshot");
-    await traffic.refresh();
-  } catch (error) {
-    failed(error, "snapshot");
-  } finally {
-    isSnapshotDue = false;
-  }
 }
 
 function failed(error, about) {
@@ -126,6 +135,7 @@ function enter(answer) {
   find("app").hidden = false;
   credentialsOfAddress(); // which nobody needs any more
   connect(answer);
+  traffic.refresh();
   backendWatch = new BackendWatch(answer, {
     lost: () => report("backend", "The backend does not answer. Trying again every second."),
     answered: ({ user, skew: measured }) => {
@@ -134,7 +144,7 @@ function enter(answer) {
       if (user) traffic.refresh();
       else signOut("Your session has ended; please sign in again.");
     },
-    back: ({ options }) => gateway && registerAgain(options).then(catchUp, (error) => failed(error, "snapshot")),
+    back: ({ options }) => gateway && registerAgain(options).then(join, (error) => failed(error, "snapshot")),
   });
   watches.push(backendWatch);
 }

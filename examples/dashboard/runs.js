@@ -1,13 +1,12 @@
 /**
- * The runs, made from their admin events. The same event may be applied twice, and an old one after a newer: a page
- * that comes back asks for what it missed while new events already arrive.
+ * The runs: as the backend knew them at one time, changed by the admin events that follow, in order. The first of these
+ * may be in what the backend knew already, and change nothing.
  */
-import { asCount, asText, trim } from "./values.js";
+import { asCount, asText } from "./values.js";
 
 const KEPT = 100;
 const KEPT_EVENTS = 100; // of one run, which has 5 to 10
 const KEPT_STEPS = 60;
-const KEPT_KEYS = 500;
 const MOST_STEPS = 1000; // that a run may announce
 
 const ENDINGS = new Map([
@@ -15,7 +14,7 @@ const ENDINGS = new Map([
   ["run_rejected", "rejected"],
 ]);
 const FINAL = new Set(["completed", "failed", "cancelled", "rejected"]);
-const PHASES = ["started", "failed", "finished"]; // a later one is never undone by an earlier
+const PHASES = new Set(["started", "failed", "finished"]);
 
 export class Runs {
   all = new Map(); // thread id -> run, oldest first
@@ -27,19 +26,13 @@ export class Runs {
     const { thread_id, type } = data ?? {};
     if (!thread_id || typeof type !== "string") return;
     const run = this.#run(asText(thread_id, 64), at);
-    const parts = [type, data.event_id ?? data.ack_key, data.phase ?? data.status];
-    const key = parts.map((part) => asText(part, 100)).join();
-    if (run.keys.has(key)) return;
-    run.keys.add(key);
-    trim(run.keys, KEPT_KEYS);
     run.events.push({ type: asText(type, 40), at, latency, note: asText(note(data)) });
     if (run.events.length > KEPT_EVENTS) run.events.splice(1, 1); // the first says what run it is
     if (type === "run_started") {
       run.name = asText(data.run_name, 100) || run.thread;
-      Object.assign(run, { total: asCount(data.steps, MOST_STEPS), startedAt: at });
+      Object.assign(run, { total: asCount(data.steps, MOST_STEPS), began: at });
     }
     if (type === "workflow_ui_update") this.#step(run, data, at);
-    if (type === "checkpoint_flush_error") run.warning = asText(data.message);
     this.#hear(run, at);
     this.#enter(run, ENDINGS.get(type) ?? (type === "status_updated" ? data.status : undefined), at);
   }
@@ -53,26 +46,24 @@ export class Runs {
     this.#hear(run, line.at);
   }
 
-  /** Takes the backend's list of admin events, and takes as lost what is under way here and unknown there. */
-  catchUp(entries, askedAt) {
-    const known = new Set();
-    for (const entry of entries) {
-      const { at, data } = entry ?? {};
-      if (!Number.isFinite(at)) continue;
-      this.apply(data, at * 1000);
-      known.add(asText(data?.thread_id, 64));
+  /** Takes the runs as the backend knows them, and takes as lost what is under way here and unknown there. */
+  restore(known) {
+    for (const { status, ended, steps, ...others } of known) {
+      const run = this.#run(others.thread, others.began);
+      Object.assign(run, others, { steps: new Map(steps), events: [] });
+      this.#become(run, status, ended);
     }
+    const threads = new Set(known.map(({ thread }) => thread));
     for (const run of this.all.values()) {
-      const isUnknown = run.heardAt < askedAt && !known.has(run.thread);
-      if (run.status === "running" && isUnknown) this.#become(run, "lost", run.heardAt);
+      if (run.status === "running" && !threads.has(run.thread)) this.#become(run, "lost", run.heard);
     }
   }
 
   #run(thread, at) {
     let run = this.all.get(thread);
     if (run) return run;
-    run = { thread, name: thread, status: "running", startedAt: at, heardAt: at, lines: 0, errors: 0 };
-    Object.assign(run, { steps: new Map(), events: [], keys: new Set() });
+    run = { thread, name: thread, status: "running", began: at, heard: at, lines: 0, errors: 0 };
+    Object.assign(run, { steps: new Map(), events: [] });
     this.all.set(thread, run);
     this.counts.running++;
     if (this.all.size > KEPT) {
@@ -85,7 +76,7 @@ export class Runs {
   }
 
   #hear(run, at) {
-    run.heardAt = Math.max(run.heardAt, at);
+    run.heard = Math.max(run.heard, at);
     if (run.status === "lost") this.#become(run, "running", undefined);
     this.changed.add(run);
   }
@@ -94,22 +85,22 @@ export class Runs {
     if (FINAL.has(status) && !FINAL.has(run.status)) this.#become(run, status, at);
   }
 
-  #become(run, status, endedAt) {
+  #become(run, status, ended) {
     this.counts[run.status]--;
     this.counts[status]++;
-    Object.assign(run, { status, endedAt });
+    Object.assign(run, { status, ended });
     this.changed.add(run);
   }
 
   #step(run, { event_id, parent_event_id, phase, node_kind, label }, at) {
     const id = asText(event_id, 64);
     if (!run.steps.has(id) && run.steps.size >= KEPT_STEPS) return;
-    const step = run.steps.get(id) ?? { phase: "started", startedAt: at };
+    const step = run.steps.get(id) ?? { phase: "started", began: at };
     const parent = asText(parent_event_id, 64) || null;
     Object.assign(step, { label: asText(label, 100) || id || "step", kind: asText(node_kind, 20), parent });
-    if (PHASES.indexOf(phase) >= PHASES.indexOf(step.phase)) step.phase = phase;
-    if (phase === "started") step.startedAt = at;
-    else step.endedAt = at;
+    if (PHASES.has(phase)) step.phase = phase;
+    if (phase === "started") step.began = at;
+    else step.ended = at;
     run.steps.set(id, step);
   }
 }

@@ -81,14 +81,14 @@ export class RunsView {
     const { item, button, name, meta, time, track, more } = this.#items.get(run);
     const isChosen = run === this.chosen;
     const steps = inOrder(run.steps);
-    const silence = isOver(run) ? 0 : this.#now() - run.heardAt;
+    const silence = isOver(run) ? 0 : this.#now() - run.heard;
     const isQuiet = silence >= QUIET;
-    const until = run.endedAt ?? (isQuiet ? run.heardAt : this.#now());
+    const until = run.ended ?? (isQuiet ? run.heard : this.#now());
     item.dataset.status = isQuiet ? "quiet" : run.status;
     button.title = run.status === "lost" ? "The backend, which was restarted, no longer knows this run." : "";
     button.setAttribute("aria-expanded", `${isChosen}`);
     say(name, run.name);
-    say(time, duration(until - run.startedAt));
+    say(time, duration(until - run.began));
     say(meta, describe(run, steps, isQuiet && silence));
     drawTrack(track, steps, run);
     more.hidden = !isChosen;
@@ -148,7 +148,7 @@ function stepList(steps, run, until) {
     const phase = step.phase === "started" && isOver(run) ? "stopped" : step.phase;
     const item = make("li", "", { class: phase });
     item.style.setProperty("--depth", Math.min(step.depth, 6));
-    const spent = duration((step.endedAt ?? until) - step.startedAt);
+    const spent = duration((step.ended ?? until) - step.began);
     const word = { started: "running", finished: "done" }[phase] ?? phase;
     item.append(make("span.label", step.label), make("span.kind", step.kind), make("span.spent", `${word}, ${spent}`));
     list.append(item);
@@ -158,10 +158,10 @@ function stepList(steps, run, until) {
 
 function eventList(run) {
   const list = make("ol.events", "", { "aria-label": `Events of ${run.name}` });
-  for (const { type, at, latency, note } of run.events.toSorted((a, b) => a.at - b.at)) {
+  for (const { type, at, latency, note } of run.events) {
     const item = make("li");
     const late = latency === undefined ? "missed" : inMilliseconds(latency);
-    const after = make("time", `+${((at - run.startedAt) / 1000).toFixed(1)} s`, { title: timeOf(at) });
+    const after = make("time", `+${((at - run.began) / 1000).toFixed(1)} s`, { title: timeOf(at) });
     item.append(after, make("code", type), make("span.note", note), make("span.late", late));
     list.append(item);
   }

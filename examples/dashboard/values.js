@@ -20,11 +20,3 @@ function asJson(value) {
 
 /** A whole number from 1 to `limit`, or undefined. */
 export const asCount = (value, limit) => (Number.isInteger(value) && value > 0 ? Math.min(value, limit) : undefined);
-
-/** Forgets the oldest of a Set or a Map until it has at most `limit`. */
-export function trim(collection, limit) {
-  for (const key of collection.keys()) {
-    if (collection.size <= limit) return;
-    collection.delete(key);
-  }
-}

@@ -8,11 +8,16 @@ import pytest
 @pytest.fixture
 def busy(dashboard):
     """The dashboard with one simulated run on its way, so fast that it ends in seconds."""
+    before = [run["thread"] for run in dashboard.system.ask("GET", "/runs")["runs"]]
     dashboard.system.ask("PUT", "/simulation", {"speed": 20})
-    dashboard.page.locator("#run-list .run[data-status=completed]").first.wait_for()
+    dashboard.page.wait_for_function(
+        """before => [...document.querySelectorAll("#run-list [data-status=completed] .meta")]
+            .some((it) => !before.includes(it.textContent.split(" · ")[0]))""",
+        arg=before,
+    )
     dashboard.system.ask("PUT", "/simulation", {"speed": 0})
     # Its log comes after its status, which shares messages for less long.
-    dashboard.page.wait_for_function("() => parseInt(document.getElementById('lines').textContent) >= 100")
+    dashboard.page.wait_for_function("() => document.getElementById('lines').textContent.length >= 3")
     return dashboard
 
 
@@ -68,6 +73,29 @@ def test_who_signs_out_sees_the_form_and_receives_nothing_more(dashboard):
 def test_a_page_that_comes_late_sees_the_runs_before(dashboard, open_dashboard):
     dashboard.system.start_run("before the second page")
     open_dashboard().run("before the second page").wait_for()
+
+
+def test_a_page_opened_in_the_middle_of_a_run_shows_its_steps_and_its_whole_log(dashboard, open_dashboard):
+    dashboard.system.ask("PUT", "/simulation", {"speed": 20})
+    under_way = dashboard.page.wait_for_function(
+        """() => [...document.querySelectorAll("#run-list [data-status=running] .meta")]
+            .map((it) => it.textContent).find((text) => text.match(/ (\\d+) lines/)?.[1] >= 50)"""
+    )
+    thread = under_way.json_value().split(" · ")[0]
+    tabs = [dashboard, open_dashboard()]
+    runs = [tab.page.locator("#run-list .run", has=tab.page.get_by_text(thread)) for tab in tabs]
+    for run in runs:
+        run.and_(run.page.locator("[data-status=completed], [data-status=failed], [data-status=cancelled]")).wait_for()
+    dashboard.system.ask("PUT", "/simulation", {"speed": 0})
+
+    def seen(run):
+        """What is known of it after its first step, and how many lines there are."""
+        text = run.locator(".meta").text_content()
+        return text, run.locator(".track i").evaluate_all("parts => parts.map((it) => it.className)")
+
+    while seen(runs[0]) != seen(runs[1]):
+        dashboard.page.wait_for_timeout(50)
+    assert " lines" in seen(runs[1])[0]
 
 
 def test_a_run_shows_its_steps_and_its_log_alone(busy):

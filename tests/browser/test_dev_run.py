@@ -38,10 +38,15 @@ def printed(checkout, registry):
 
 
 @pytest.fixture
-def page(context, printed):
+def link(printed):
+    return re.search(r"^  dashboard +(\S+)", printed, re.MULTILINE)[1]
+
+
+@pytest.fixture
+def page(context, link):
     """The dashboard behind the printed link."""
     page = context.new_page()
-    page.goto(re.search(r"^  dashboard +(\S+)", printed, re.MULTILINE)[1])
+    page.goto(link)
     page.get_by_role("button", name="Sign in").click()
     page.locator("#connection[data-state=connected]").wait_for()
     return page
@@ -64,6 +69,18 @@ def test_the_printed_link_leads_to_a_live_page_and_the_printed_command_reaches_i
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"sent": 1, "failed": 0, "stale": 0}
     page.locator("#run-list .name", has_text="My Workflow").wait_for()
+
+
+def test_a_page_that_is_opened_in_the_middle_of_a_run_shows_its_log_from_the_beginning(page, context, link):
+    page.get_by_role("button", name="Start a run").click()
+    run = page.locator(".run", has_text=re.compile(r" [1-9]\d lines"))
+    run.wait_for()
+    late = context.new_page()
+    late.goto(link)
+    name = run.locator(".meta").text_content().split(" · ")[0]
+    metas = [each.locator(".meta", has_text=name) for each in (page, late)]
+    while metas[0].text_content() != metas[1].text_content():
+        page.wait_for_timeout(50)
 
 
 def test_the_printed_command_does_nothing_without_the_password(printed):

@@ -38,6 +38,9 @@ FIELDS = [
     ("/websocket/register", '{{"connection_id": "L0SM9cOFvHcCIhw=", "channels": [{0}]}}'),
     ("/websocket/auth", '{{"connection_id": {0}, "channel": "admin"}}'),
     ("/websocket/auth", '{{"connection_id": "L0SM9cOFvHcCIhw=", "channel": {0}}}'),
+    ("/websocket/history", '{{"channel": {0}}}'),
+    ("/websocket/history", '{{"channel": "admin", "since": {0}}}'),
+    ("/websocket/history", '{{"channels": [{{"channel": {0}}}]}}'),
     ("/runs", '{{"run_name": {0}}}'),
     ("/simulation/runs", '{{"run_name": {0}}}'),
 ]
@@ -60,7 +63,7 @@ def test_a_text_that_cannot_be_is_refused_with_a_reason(backend, cookie, path, b
     assert backend.ask("GET", "/runs", Cookie=cookie).status == 200
 
 
-@pytest.mark.parametrize("path", ["/session", "/websocket/register", "/websocket/auth", "/runs"])
+@pytest.mark.parametrize("path", ["/session", "/websocket/register", "/websocket/auth", "/websocket/history", "/runs"])
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_that_is_not_what_is_asked_for_is_refused_with_a_reason(backend, cookie, path, body):
     say_why(backend.ask("POST", path, body, Cookie=cookie, **JSON))

@@ -8,6 +8,7 @@ GUARDED = [
     ("POST", "/websocket/register", {"connection_id": "L0SM9cOFvHcCIhw="}),
     ("POST", "/runs", {"run_name": "x"}),
     ("GET", "/runs", None),
+    ("POST", "/websocket/history", {"channel": "admin", "rewind": 1}),
     ("GET", "/simulation", None),
     ("PUT", "/simulation", {"speed": 0}),
     ("POST", "/simulation/runs", {}),

@@ -135,13 +135,6 @@ def test_a_speed_beyond_the_limits_is_refused(backend, cookie):
         assert backend.ask("PUT", "/simulation", {"speed": speed}, Cookie=cookie).status == 422
 
 
-def test_a_late_page_gets_the_admin_events_of_the_last_runs(backend, cookie):
-    for name in ("the first", "the second"):
-        assert backend.ask("POST", "/runs", {"run_name": name}, Cookie=cookie).status == 200
-    names = [entry["data"]["run_name"] for entry in backend.ask("GET", "/runs", Cookie=cookie).json]
-    assert names[-2:] == ["the first", "the second"]
-
-
 def test_a_backend_can_be_started_with_traffic(simulating_backend):
     cookie = simulating_backend.sign_in()
     assert simulating_backend.ask("GET", "/simulation", Cookie=cookie).json == {"speed": 2}
