@@ -43,6 +43,7 @@ def test_each_answer_has_the_shape_that_front_ends_know(written: str, frame: str
         ('"subscribe"', "not_an_object", "the frame is 'subscribe'; send one JSON object"),
         ('"\\ud800"', "not_an_object", r"the frame is '\ud800'; send"),
         ("9" * 4300, "not_an_object", f"the frame is {'9' * 40}…; send one JSON object"),
+        ("9" * 40, "not_an_object", f"the frame is {'9' * 40}; send one JSON object"),
     ],
 )
 def test_a_frame_that_is_no_json_object_is_told_what_it_is(text: str, reason: str, message: str) -> None:
@@ -81,6 +82,7 @@ def test_an_action_is_known_whatever_stands_beside_it(action: str) -> None:
         ({"action": ["ping"]}, "unknown_action", "the action is a list; known are"),
         ({"action": {"ping": 1}}, "unknown_action", "the action is an object; known are"),
         ({"action": "x" * 30_000}, "unknown_action", f"the action is '{'x' * 40}'…; known are"),
+        ({"action": "x" * 40}, "unknown_action", f"the action is '{'x' * 40}'; known are"),
     ],
 )
 def test_any_other_action_is_told_the_known_ones(members: dict[str, object], reason: str, message: str) -> None:
