@@ -1,13 +1,11 @@
 import { Emitter } from "./emitter.js";
 import { History } from "./history.js";
 import { kept } from "./kept.js";
-import { SECOND } from "./limits.js";
-import { Link } from "./link.js";
+import { SECOND, TICK } from "./limits.js";
+import { openLink } from "./link.js";
 import { eventsIn } from "./messages.js";
 
-const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
 const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
-const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
 const LONGEST_PAUSE = 30 * SECOND;
 const REMEMBERED = 5000; // event ids: twenty seconds of 250 events a second
 const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // the last is all that iOS may send
@@ -27,8 +25,6 @@ export class Connection extends Emitter {
   #complaints = new Set(); // kinds of errors that nobody handled, and the console has
   #failures = 0;
   #isWanted = false;
-  #ticker;
-  #ticked;
   #retry;
 
   constructor(url, isPassing, platform = globalThis) {
@@ -47,11 +43,11 @@ export class Connection extends Emitter {
   }
 
   get socket_id() {
-    return this.#link?.id ?? null;
+    return this.#link?._id ?? null;
   }
 
   send(frame) {
-    return this.#link?.send(frame) ?? false;
+    return this.#link?._send(frame) ?? false;
   }
 
   /** A page connects at once. A server that renders one makes Gateways too, but has no use for a connection. */
@@ -65,8 +61,6 @@ export class Connection extends Emitter {
     if (!platform.WebSocket) return this.#giveUp(new Error("no WebSocket here; Node.js has one from version 22 on"));
     this.#isWanted = true;
     for (const type of PAGE_EVENTS) platform.addEventListener?.(type, this);
-    this.#ticked = platform.Date.now();
-    this.#tick();
     this.#dial();
   }
 
@@ -77,10 +71,9 @@ export class Connection extends Emitter {
 
   #stop(state) {
     this.#isWanted = false;
-    this._platform.clearTimeout(this.#ticker);
     this._platform.clearTimeout(this.#retry);
     for (const type of PAGE_EVENTS) this._platform.removeEventListener?.(type, this);
-    for (const link of this.#links) link.close();
+    for (const link of this.#links) link._close();
     this.#enter(state);
   }
 
@@ -101,7 +94,7 @@ export class Connection extends Emitter {
   }
 
   #open() {
-    const link = new Link(this);
+    const link = openLink(this);
     this.#links.add(link);
     return link;
   }
@@ -111,19 +104,23 @@ export class Connection extends Emitter {
     return this._platform.Math.random() * Math.min(LONGEST_PAUSE, SECOND * 2 ** failures);
   }
 
-  _lost(link) {
+  _sleep(duration) {
+    return new Promise((resume) => this._platform.setTimeout(resume, duration));
+  }
+
+  _lost(link, isStable) {
     this.#links.delete(link);
     if (link === this.#next) {
       this.#next = null; // the next tick opens another
     } else if (link === this.#link) {
-      if (link.id && this._platform.Date.now() - link.born >= STABLE) this.#failures = 0;
+      if (isStable) this.#failures = 0;
       this.#link = this.#next;
       this.#next = null;
       this._settle();
       if (!this.#isWanted) return;
       if (!this.#link) this.#retry = this._platform.setTimeout(() => this.#dial(), this._pause(this.#failures++));
       const isNews = this.state !== "unavailable";
-      this.#enter(this.#link?.id ? "connected" : link.id ? "connecting" : "unavailable");
+      this.#enter(this.#link?._id ? "connected" : link._id ? "connecting" : "unavailable");
       if (isNews && this.state === "unavailable") {
         const message = `${this._url.split("?")[0]} cannot be reached, or does not admit this page`;
         this._fail("WebSocketError", { message });
@@ -136,47 +133,38 @@ export class Connection extends Emitter {
     const link = this.#link;
     const isShown = type === "visibilitychange" || type === "pageshow";
     if (!this.#isWanted || (isShown && this._platform.document?.hidden)) return;
-    if (link?.id) {
-      if (!isShown || this._platform.Date.now() - link.heard > TICK) link.probe();
+    if (link?._id) {
+      link._probe(isShown ? TICK : 0);
     } else if (type === "online" || (isShown && !link)) {
-      link?.close(); // begun without a network, it would last until its time limit
+      link?._close(); // begun without a network, it would last until its time limit
       this.#dial();
     }
   }
 
-  #tick() {
-    const now = this._platform.Date.now();
-    const link = this.#link;
-    const hasSlept = now - this.#ticked > 4 * TICK; // a hidden page's timers run once a minute
-    this.#ticked = now;
-    this.#ticker = this._platform.setTimeout(() => this.#tick(), TICK);
-    if (!link?.id) return;
-    const isIdle = now - link.heard >= link.idle;
-    if (isIdle || hasSlept) link.probe();
-    // Silence may also mean that the backend was restarted and knows nobody.
-    if (isIdle) link.register();
-    if (now >= link.renewAt && !this.#next) this.#next = this.#open();
+  /** The link grows old. */
+  _renew() {
+    this.#next ??= this.#open();
   }
 
   /** After any change: hands over to the next link once it can do all that is wanted, and tells new subscribers. */
   _settle() {
-    if (this.#next?.isSettled) {
+    if (this.#next?._isSettled()) {
       const former = this.#link;
       this.#link = this.#next;
       this.#next = null;
-      this._platform.setTimeout(() => former.close(), OVERLAP);
+      this._platform.setTimeout(former._close, OVERLAP);
     }
     const link = this.#link;
+    if (link?._id) this.#enter("connected", { socket_id: link._id });
     for (const [name, channels] of this._channels) {
-      const isSubscribed = !!link?.registered && !!link.confirmed.get(name);
-      for (const channel of [...channels]) channel._stand(isSubscribed);
+      for (const channel of [...channels]) channel._stand(!!link?._has(name));
     }
   }
 
   _add(channel) {
     const { name } = channel;
     kept(this._channels, name, () => new Set()).add(channel);
-    for (const link of this.#links) link.retry(name);
+    for (const link of this.#links) link._retry(name);
     this.connect();
     this.#reconcile();
   }
@@ -191,41 +179,16 @@ export class Connection extends Emitter {
   /** In a moment: what is mounted, unmounted and mounted again at once costs one message, not three. */
   #reconcile() {
     queueMicrotask(() => {
-      this.#link?.reconcile();
-      this.#next?.reconcile();
+      this.#link?._reconcile();
+      this.#next?._reconcile();
       this._settle();
       if (this._isPassing && !this._channels.size) this.disconnect();
     });
   }
 
-  _receive(link, text) {
-    let frame;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      frame = { type: "error", message: "a frame is not JSON" };
-    }
-    const { type, channel, event, data, message } = (frame ??= {});
-    if (event === "pusher:subscription_error") {
-      if (!(data?.status >= 500)) link.refuse(channel, data ?? {});
-    } else if (event ?? frame.events) {
-      if (frame.seq && this._history) for (const claim of [...(this._channels.get(channel) ?? [])]) claim._take(frame);
-      else for (const envelope of eventsIn(frame)) this.#hear(envelope);
-    } else if (type === "connection_id") {
-      link.identify(frame.connection_id);
-      if (link === this.#link) this.#enter("connected", { socket_id: link.id });
-      this._settle();
-    } else if (type === "subscription_succeeded" || type === "unsubscribe_succeeded") {
-      link.answer(channel, type[0] === "s");
-      this._settle();
-    } else if (type === "history") {
-      link.answerHistory(frame);
-    } else if (type === "error") {
-      this._fail("ProtocolError", frame);
-    } else if (message && frame.connectionId) {
-      // API Gateway's own: {"message": "Internal server error", "connectionId":…, "requestId":…}
-      this._fail("GatewayError", frame);
-    }
+  _receive(message) {
+    if (message.seq && this._history) for (const claim of this._claims(message.channel)) claim._take(message);
+    else for (const envelope of eventsIn(message)) this.#hear(envelope);
   }
 
   #hear(envelope) {
@@ -238,9 +201,13 @@ export class Connection extends Emitter {
 
   /** Tells the channels of that name, then the Gateways that hold one; returns whether anybody listened. */
   _tell(name, event, ...rest) {
-    const channels = [...(this._channels.get(name) ?? [])];
+    const channels = this._claims(name);
     const gateways = new Set(channels.map((channel) => channel._gateway));
     return [...channels, ...gateways].filter((target) => target._emit(event, ...rest)).length > 0;
+  }
+
+  _claims(name) {
+    return [...(this._channels.get(name) ?? [])];
   }
 
   /** In the shape of Pusher's errors. */

@@ -30,8 +30,8 @@ export class History {
     const { Date } = this.#connection._platform;
     const end = Date.now() + GATHERING;
     for (let pause = 0; ; pause = 10) {
-      await this.#sleep(pause);
-      if (this.#connection._link?.isSettled || Date.now() >= end) break;
+      await this.#connection._sleep(pause);
+      if (this.#connection._link?._isSettled() || Date.now() >= end) break;
     }
     const wants = [...this.#wanted.values()];
     this.#wanted.clear();
@@ -56,9 +56,9 @@ export class History {
           return undefined;
         }
         // With its connection a reading is over; the next one begins another.
-        if (!link?.closed) this.#connection._fail("HistoryError", error);
+        if (!link?._isClosed) this.#connection._fail("HistoryError", error);
         if (isRefusal(error) || platform.Date.now() >= end) return undefined;
-        await this.#sleep(this.#connection._pause(failures));
+        await this.#connection._sleep(this.#connection._pause(failures));
       }
     }
   }
@@ -68,13 +68,9 @@ export class History {
     const pick = (answer) => (answer?.channels ?? answer?.messages) && answer;
     if (history !== true) return ask(this.#connection, history, request, pick, "'messages'", [request]);
     const { channel } = request;
-    const turn = Promise.resolve(this.#turns.get(channel)).then(() => this.#connection._link?.history(request));
+    const turn = Promise.resolve(this.#turns.get(channel)).then(() => this.#connection._link?._history(request));
     const isOver = turn.catch(() => {});
     this.#turns.set(channel, isOver);
     return turn;
-  }
-
-  #sleep(duration) {
-    return new Promise((resume) => this.#connection._platform.setTimeout(resume, duration));
   }
 }

@@ -14,3 +14,5 @@ export const OPEN_TIMEOUT = 15 * SECOND; // until the id is known: handshake, `$
 export const ANSWER_TIMEOUT = 10 * SECOND; // the Lambda's own limit
 // A request to one's own backend, which AWS does not bill. A backend that was restarted knows nobody until then.
 export const REGISTER_INTERVAL = MINUTE;
+export const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
+export const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew

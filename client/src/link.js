@@ -1,222 +1,247 @@
 import { ask, failure, isRefusal, within } from "./backend.js";
 import * as limits from "./limits.js";
-import { Signatures } from "./signatures.js";
+import { signer } from "./signatures.js";
 
 const UNREGISTERED =
   "nothing will come: this gateway leaves it to the backend to register connections; give 'register'";
 
 /** One WebSocket: learns its connection id, registers it, and makes its subscriptions what the page wants. */
-export class Link {
-  id = null;
-  closed = false;
-  confirmed = new Map(); // channels that the gateway has said yes to -> false while they are being given up
-  refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
-  #connection;
-  #platform;
-  #socket;
-  #deadline; // timer: the connection id must be known
-  #pong; // timer: something must be heard
-  #open = false;
-  #busy = new Set(); // channels with a change under way, "" for the registration
-  #waiting = new Map(); // channel -> what to call when the gateway answers
-  #again; // timer: the registration is repeated
-  #signatures;
-  #auth = new Map(); // channel -> what it was signed with
+export function openLink(connection) {
+  const { _channels: channels, _platform: platform } = connection;
+  const { setTimeout, clearTimeout } = platform;
+  const { now } = platform.Date;
+  const { random } = platform.Math;
+  const link = { _close: close, _has, _history, _id: null, _isClosed: false, _isSettled, _probe, _reconcile, _retry, _send };
 
-  constructor(connection) {
-    const platform = (this.#platform = connection._platform);
-    const options = connection._options;
-    const socket = (this.#socket = new platform.WebSocket(connection._url));
-    this.#connection = connection;
-    this.born = this.heard = platform.Date.now();
-    this.renewAt =
-      this.born + limits.EARLIEST_RENEWAL + platform.Math.random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
-    this.idle = (options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + platform.Math.random() / 10);
-    this.registered = !options.register;
-    this.#deadline = platform.setTimeout(() => this.close(), limits.OPEN_TIMEOUT);
-    socket.onopen = () => {
-      this.#open = true;
-      this.send({ action: "connection_id" });
-      this.reconcile();
-    };
-    socket.onmessage = ({ data }) => {
-      this.heard = platform.Date.now();
-      platform.clearTimeout(this.#pong);
-      this.#pong = null;
-      connection._receive(this, data);
-    };
-    socket.onclose = () => this.close();
-    socket.onerror = () => {}; // says nothing in a browser; `close` follows
+  const confirmed = new Map(); // channels that the gateway has said yes to -> false while they are being given up
+  const refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
+  const busy = new Set(); // channels with a change under way, "" for the registration
+  const waiting = new Map(); // channel -> what to call when the gateway answers
+  const signed = new Map(); // channel -> its signature
+  let sign;
+  let isOpen = false;
+  let isDue = false; // the registration
+  let isRegistered = !connection._options.register;
+  let again; // timer: the registration is repeated
+  let ticker; // timer: silence and age are looked at
+  let deadline; // timer: the connection id must be known; from then on, something must be heard
+
+  const socket = new platform.WebSocket(connection._url);
+  const born = now();
+  const renewal = limits.EARLIEST_RENEWAL + random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
+  const idle = (connection._options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + random() / 10);
+  let heard = born;
+  let ticked = born;
+
+  deadline = setTimeout(close, limits.OPEN_TIMEOUT);
+  tick();
+  socket.onopen = () => {
+    isOpen = true;
+    _send({ action: "connection_id" });
+    _reconcile();
+  };
+  socket.onmessage = ({ data }) => {
+    heard = now();
+    receive(data);
+    if (!link._id) return;
+    clearTimeout(deadline);
+    deadline = null;
+  };
+  socket.onclose = close;
+  socket.onerror = () => {}; // says nothing in a browser; `close` follows
+  return link;
+
+  /** Does not wait for the closing handshake, which a dead network never finishes. */
+  function close() {
+    if (link._isClosed) return;
+    link._isClosed = true;
+    for (const timer of [again, ticker, deadline]) clearTimeout(timer);
+    socket.onmessage = null;
+    socket.close();
+    connection._lost(link, link._id && now() - born >= limits.STABLE);
   }
 
-  /** The newest, because the functions among them may have been made anew. */
-  get #options() {
-    return this.#connection._options;
+  function tick() {
+    const hasSlept = now() - ticked > 4 * limits.TICK; // a hidden page's timers run once a minute
+    ticked = now();
+    ticker = setTimeout(tick, limits.TICK);
+    if (!link._id || connection._link !== link) return;
+    // Silence may also mean that the backend was restarted and knows nobody.
+    if (ticked - heard >= idle) register();
+    _probe(hasSlept ? 0 : idle);
+    if (ticked - born >= renewal) connection._renew();
+  }
+
+  /** Asks for a sign of life, unless there was one in that time; closes the link if none comes. */
+  function _probe(silence) {
+    if (deadline || now() - heard < silence) return;
+    _send({ action: "ping" });
+    deadline = setTimeout(close, connection._options.pongTimeout ?? limits.PONG_TIMEOUT);
   }
 
   /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
-  send(frame) {
+  function _send(frame) {
     const text = JSON.stringify(frame);
     const size = new TextEncoder().encode(text).length;
     if (size > limits.FRAME_LIMIT)
       throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
-    const isOpen = this.#socket.readyState === 1;
-    if (isOpen) this.#socket.send(text);
+    const isOpen = socket.readyState === 1;
+    if (isOpen) socket.send(text);
     return isOpen;
   }
 
-  /** Does not wait for the closing handshake, which a dead network never finishes. */
-  close() {
-    if (this.closed) return;
-    this.closed = true;
-    this.#platform.clearTimeout(this.#deadline);
-    this.#platform.clearTimeout(this.#pong);
-    this.#platform.clearTimeout(this.#again);
-    const socket = this.#socket;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
-    this.#connection._lost(this);
-  }
-
-  /** Asks for a sign of life; closes the link if none comes. */
-  probe() {
-    if (this.#pong) return;
-    this.send({ action: "ping" });
-    this.#pong = this.#platform.setTimeout(() => this.close(), this.#options.pongTimeout ?? limits.PONG_TIMEOUT);
+  function receive(text) {
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      frame = { type: "error", message: "a frame is not JSON" };
+    }
+    const { type, channel, event, data, message } = (frame ??= {});
+    if (event === "pusher:subscription_error") {
+      if (!(data?.status >= 500)) refuse(channel, data ?? {});
+    } else if (event ?? frame.events) {
+      connection._receive(frame);
+    } else if (type === "connection_id") {
+      identify(frame.connection_id);
+    } else if (type === "subscription_succeeded" || type === "unsubscribe_succeeded") {
+      // It may come after it was given up.
+      if (type[0] === "s") confirmed.set(channel, true);
+      else confirmed.delete(channel);
+      waiting.get(channel)?.();
+      _reconcile();
+    } else if (type === "history") {
+      waiting.get(`history ${channel}`)?.(frame);
+    } else if (type === "error") {
+      connection._fail("ProtocolError", frame);
+    } else if (message && frame.connectionId) {
+      // API Gateway's own: {"message": "Internal server error", "connectionId":…, "requestId":…}
+      connection._fail("GatewayError", frame);
+    }
   }
 
   /** The id comes twice where the backend registers connections: pushed to the first subscription, and asked for. */
-  identify(id) {
-    if (this.id) {
-      const { register } = this.#options;
-      if (!register && !this.#connection._isHeard)
-        this.#connection._fail("RegistrationError", { message: UNREGISTERED });
-      return;
+  function identify(id) {
+    if (!link._id) {
+      link._id = id;
+      sign = signer(connection, id);
+      register();
+    } else if (!connection._options.register && !connection._isHeard) {
+      connection._fail("RegistrationError", { message: UNREGISTERED });
     }
-    this.id = id;
-    this.#signatures = new Signatures(this.#connection, id);
-    this.#platform.clearTimeout(this.#deadline);
-    this.register();
-    this.reconcile();
+    _reconcile();
   }
 
   /** Posts the connection id until the backend takes or refuses it, and again each minute while the page is visible. */
-  register() {
-    const { register, registerInterval = limits.REGISTER_INTERVAL } = this.#options;
-    if (!register) return;
-    this.#platform.clearTimeout(this.#again);
-    const repeat = () => (this.#platform.document?.hidden ? wait() : this.register());
+  function register() {
+    isDue = !!connection._options.register;
+    pursue("");
+  }
+
+  async function attemptRegistration() {
+    const { register: target, registerInterval = limits.REGISTER_INTERVAL } = connection._options;
     const wait = () => {
-      const pause = registerInterval * (0.8 + 0.4 * this.#platform.Math.random());
-      this.#again = this.#platform.setTimeout(repeat, pause);
+      clearTimeout(again);
+      again = setTimeout(
+        () => (platform.document?.hidden ? wait() : register()),
+        registerInterval * (0.8 + 0.4 * random()),
+      );
     };
-    let isDone = false;
-    this.#persist(
-      "",
-      "RegistrationError",
-      () => !isDone && !this.refused.has(""),
-      async () => {
-        isDone = this.registered = await ask(this.#connection, register, { connection_id: this.id }, () => true);
-        if (!this.closed && registerInterval) wait();
-      },
-    );
+    isRegistered = await ask(connection, target, { connection_id: link._id }, () => true);
+    isDue = false;
+    if (!link._isClosed && registerInterval) wait();
   }
 
   /** A new claim on a channel is a reason to ask again, also for what was refused. */
-  retry(name) {
-    this.refused.delete(name);
-    if (this.refused.delete("")) this.register();
+  function _retry(name) {
+    refused.delete(name);
+    if (refused.delete("")) register();
   }
 
-  get isSettled() {
-    const names = [...this.#connection._channels.keys()];
-    return this.id && this.registered && names.every((name) => this.confirmed.get(name) || this.refused.has(name));
+  function _has(name) {
+    return isRegistered && confirmed.get(name);
+  }
+
+  function _isSettled() {
+    return link._id && isRegistered && [...channels.keys()].every((name) => confirmed.get(name) || refused.has(name));
   }
 
   /** Subscribes to what the page wants and is not confirmed, and the other way round. */
-  reconcile() {
-    const channels = this.#connection._channels;
-    if (!this.#open || (this.#options.auth && !this.id)) return;
-    for (const name of new Set([...channels.keys(), ...this.confirmed.keys()])) {
-      const isPending = () =>
-        channels.has(name) ? !this.confirmed.get(name) && !this.refused.has(name) : this.confirmed.has(name);
-      this.#persist(name, "SubscriptionError", isPending, () => this.#change(name));
-    }
+  function _reconcile() {
+    if (!isOpen || (connection._options.auth && !link._id)) return;
+    for (const name of [...channels.keys(), ...confirmed.keys()]) pursue(name);
+    connection._settle();
   }
 
-  /** The gateway's answer to a change; it may come after it was given up. */
-  answer(name, isSubscribed) {
-    if (isSubscribed) this.confirmed.set(name, true);
-    else this.confirmed.delete(name);
-    this.#waiting.get(name)?.();
-    this.reconcile();
+  function isPending(name) {
+    if (!name) return isDue && !refused.has(name);
+    return channels.has(name) ? !confirmed.get(name) && !refused.has(name) : confirmed.has(name);
+  }
+
+  /** Sends a frame, and waits for the answer that names the channel. */
+  function request(key, frame) {
+    const answered = new Promise((resolve) => waiting.set(key, resolve));
+    _send(frame);
+    return within(answered, platform, "the gateway");
   }
 
   /** Asks for history; the answer names its channel alone, so of each there may be one question at a time. */
-  history(request) {
-    const { channel } = request;
-    const answered = new Promise((resolve) => this.#waiting.set(`history ${channel}`, resolve));
-    this.send({ action: "history", ...request, auth: this.#auth.get(channel) });
-    return within(answered, this.#platform, "the gateway");
-  }
-
-  answerHistory(answer) {
-    this.#waiting.get(`history ${answer.channel}`)?.(answer);
+  function _history(what) {
+    const { channel } = what;
+    return request(`history ${channel}`, { action: "history", ...what, auth: signed.get(channel) });
   }
 
   /** A clear no is final for this link. */
-  refuse(name, { status, message }) {
-    if (this.closed) return;
-    this.refused.add(name);
-    this.confirmed.delete(name);
-    this.#waiting.get(name)?.();
+  function refuse(name, { status, message }) {
+    if (link._isClosed) return;
+    refused.add(name);
+    confirmed.delete(name);
+    waiting.get(name)?.();
     if (!name) {
       const reason = `${message}; it is not asked again on this connection`;
-      return this.#connection._fail("RegistrationError", { message: reason, status, isFinal: true });
+      return connection._fail("RegistrationError", { message: reason, status, isFinal: true });
     }
     const event = "pusher:subscription_error";
-    const isWanted = this.#connection._channels.has(name);
-    if (this.#connection._tell(name, event, { status, message }) || !isWanted) return;
-    this.#connection._complain(event, `${message} (channel '${name}')`);
+    const isWanted = channels.has(name);
+    if (connection._tell(name, event, { status, message }) || !isWanted) return;
+    connection._complain(event, `${message} (channel '${name}')`);
   }
 
-  async #change(name) {
-    const isWanted = () => this.#connection._channels.has(name);
+  async function change(name) {
+    const isWanted = () => channels.has(name);
     const frame = { action: isWanted() ? "subscribe" : "unsubscribe", channel: name };
-    if (this.#options.auth && isWanted()) {
-      frame.auth = await this.#signatures.get(name);
-      this.#auth.set(name, frame.auth);
+    if (connection._options.auth && isWanted()) {
+      frame.auth = await sign(name);
+      signed.set(name, frame.auth);
       if (!isWanted()) return;
     }
-    if (this.confirmed.has(name)) this.confirmed.set(name, false);
-    const answered = new Promise((resolve) => this.#waiting.set(name, resolve));
-    this.send(frame);
-    await within(answered, this.#platform, "the gateway");
+    if (confirmed.has(name)) confirmed.set(name, false);
+    await request(name, frame);
   }
 
   /**
    * Attempts with growing pauses for as long as it is needed and the link lives, one at a time for each name: API
    * Gateway handles messages concurrently, so an unsubscribe could overtake the subscribe before it.
    */
-  async #persist(name, type, isNeeded, attempt) {
-    if (this.#busy.has(name)) return;
-    this.#busy.add(name);
-    for (let failures = 0; !this.closed && isNeeded(); failures++) {
+  async function pursue(name) {
+    if (busy.has(name)) return;
+    busy.add(name);
+    for (let failures = 0; !link._isClosed && isPending(name); failures++) {
       try {
-        await attempt();
+        await (name ? change(name) : attemptRegistration());
       } catch (error) {
-        if (this.closed) return;
+        if (link._isClosed) return;
         if (isRefusal(error)) {
-          this.refuse(name, error);
+          refuse(name, error);
         } else {
           // All channels whom one failed request was for say so once, and try again together.
-          if (!("pause" in error)) this.#connection._fail(type, error);
-          error.pause ??= this.#connection._pause(failures);
-          await new Promise((resume) => this.#platform.setTimeout(resume, error.pause));
+          if (!("pause" in error)) connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
+          error.pause ??= connection._pause(failures);
+          await connection._sleep(error.pause);
         }
       }
-      this.#connection._settle();
+      connection._settle();
     }
-    this.#busy.delete(name);
+    busy.delete(name);
   }
 }
