@@ -28,7 +28,14 @@ export class Channel extends Emitter {
   }
 
   unsubscribe() {
-    this._gateway._release(this);
+    this._close();
+    this._gateway._settle(this.name);
+  }
+
+  _close() {
+    this.unbind_all();
+    this._stand(false);
+    this._gateway.connection._remove(this);
   }
 
   /** Its subscription stands, or does not any more. */
@@ -103,7 +110,7 @@ export class Channel extends Emitter {
     let found = [];
     for (let more = true; more; ) {
       const from = end ? { since: end } : { rewind: this.#rewind };
-      const page = await this._gateway.connection._history.read({ channel: this.name, ...from });
+      const page = await this._gateway.connection._history({ channel: this.name, ...from });
       if (this.#reading !== reading) return;
       const { epoch, seq, recovered, messages = [] } = page ?? {};
       more = page?.more && messages.length;

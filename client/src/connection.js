@@ -1,13 +1,10 @@
 import { Emitter } from "./emitter.js";
-import { History } from "./history.js";
+import { reader } from "./history.js";
 import { kept } from "./kept.js";
-import { SECOND, TICK } from "./limits.js";
+import { LONGEST_PAUSE, OVERLAP, REMEMBERED, SECOND, TICK } from "./limits.js";
 import { openLink } from "./link.js";
 import { eventsIn } from "./messages.js";
 
-const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
-const LONGEST_PAUSE = 30 * SECOND;
-const REMEMBERED = 5000; // event ids: twenty seconds of 250 events a second
 const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // the last is all that iOS may send
 
 /**
@@ -35,7 +32,7 @@ export class Connection extends Emitter {
   }
 
   get _history() {
-    return this._options.history && (this.#history ??= new History(this));
+    return this._options.history && (this.#history ??= reader(this));
   }
 
   get _link() {
@@ -171,8 +168,8 @@ export class Connection extends Emitter {
 
   _remove(channel) {
     const channels = this._channels.get(channel.name);
-    channels.delete(channel);
-    if (!channels.size) this._channels.delete(channel.name);
+    channels?.delete(channel);
+    if (!channels?.size) this._channels.delete(channel.name);
     this.#reconcile();
   }
 

@@ -14,31 +14,28 @@ export class Emitter {
 
   /** Without a callback every one of the event's goes, without an event those of every event. */
   unbind(event, callback) {
-    const isOther = ([name, bound]) => (event && name !== event) || (callback && bound !== callback);
-    return this.#keep((binding) => binding[0] === null || isOther(binding));
+    return this.#drop((name) => name !== null && (!event || name === event), callback);
   }
 
   unbind_global(callback) {
-    return this.#keep(([name, bound]) => name !== null || (callback && bound !== callback));
+    return this.#drop((name) => name === null, callback);
   }
 
   unbind_all() {
-    return this.#keep(() => false);
+    return this.#drop(() => true);
   }
 
-  #keep(isKept) {
-    this.#bindings = this.#bindings.filter(isKept);
+  #drop(isMeant, callback) {
+    this.#bindings = this.#bindings.filter(([name, bound]) => !isMeant(name) || (callback && bound !== callback));
     return this;
   }
 
-  /** Returns whether anybody was told. */
+  /** Returns how many were told. */
   _emit(event, ...rest) {
-    let isHeard = false;
-    for (const binding of [...this.#bindings]) {
+    const bindings = this.#bindings.filter(([name]) => (name ?? event) === event);
+    for (const binding of bindings) {
+      if (!this.#bindings.includes(binding)) continue; // an earlier callback has unbound it
       const [name, callback] = binding;
-      // An earlier callback may have unbound this one.
-      if ((name ?? event) !== event || !this.#bindings.includes(binding)) continue;
-      isHeard = true;
       try {
         name === null ? callback(event, ...rest) : callback(...rest);
       } catch (error) {
@@ -48,6 +45,6 @@ export class Emitter {
         });
       }
     }
-    return isHeard;
+    return bindings.length;
   }
 }

@@ -1,8 +1,6 @@
 /** The events of a message, which has one or several, each in the envelope that it would have alone. */
-export const eventsIn = ({ events, ...message }) =>
-  (Array.isArray(events) ? events.map((event) => ({ ...event, ...message })) : [message]).filter(
-    ({ event }) => typeof event === "string",
-  );
+export const eventsIn = ({ events = {}, ...message }) =>
+  [events].flat().map((event) => ({ ...event, ...message })).filter(({ event }) => typeof event === "string");
 
 /** Calls back whoever listens to them. */
 export function emit(target, message) {

@@ -20,8 +20,17 @@ export function check(options, known) {
   }
 }
 
-/** Throws for an option that is neither a URL nor a function. */
-export function checkTarget(name, target) {
-  if (!target || isFunction(target) || typeof target === "string") return;
-  throw new Error(`'${name}' is a URL or a function, not ${typeof target}`);
+/** Those that say whom to ask. */
+export const targets = ({ register, auth, history }) => ({
+  register,
+  auth: auth?.url ?? auth,
+  history: history !== true && history,
+});
+
+/** Throws for one that is neither a URL nor a function. */
+export function checkTargets(options) {
+  for (const [name, target] of Object.entries(targets(options))) {
+    if (target && !isFunction(target) && typeof target !== "string")
+      throw new Error(`'${name}' is a URL or a function, not ${typeof target}`);
+  }
 }
