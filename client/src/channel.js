@@ -5,7 +5,7 @@ import { emit } from "./messages.js";
 const key = ({ epoch, seq }) => `${seq} ${epoch}`;
 
 /** Where to begin when nothing is known but what came: what is before it was lost. */
-const beforeFirst = ([first]) => first && { epoch: first.epoch, seq: first.seq - 1 };
+const beforeFirst = ([first]) => (first ? { epoch: first.epoch, seq: first.seq - 1 } : null);
 
 /**
  * One claim on a channel, with its own callbacks: what `subscribe` returns. On a channel with history it has a place of
@@ -14,7 +14,6 @@ const beforeFirst = ([first]) => first && { epoch: first.epoch, seq: first.seq -
 export class Channel extends Emitter {
   subscribed = false;
   #rewind;
-  #stands = false; // the gateway posts to us: whatever is sent from now on comes, and history has what was sent before
   #held = new Map(); // messages that came early
   #reading; // whatever stands for the reading that counts
   #timer; // until a message that is missing is read
@@ -38,10 +37,9 @@ export class Channel extends Emitter {
     this._gateway.connection._remove(this);
   }
 
-  /** Its subscription stands, or does not any more. */
+  /** The gateway posts to us: whatever is sent from now on comes, and history has what was sent before. Or not any more. */
   _stand(stands) {
-    if (stands === this.#stands) return;
-    this.#stands = stands;
+    if (stands === (this.subscribed || !!this.#reading)) return;
     this.subscribed = this.#reading = false;
     this.#wait(false);
     if (stands) this.#join();
@@ -49,11 +47,11 @@ export class Channel extends Emitter {
 
   #join() {
     const { connection } = this._gateway;
-    const joined = [...connection._channels.get(this.name)].find((other) => other.subscribed);
+    const joined = connection._claims(this.name).find((other) => other.subscribed);
     if (!connection._history) {
       this.#tell();
     } else if (!joined || this.position || this.#rewind) {
-      this.#read(true);
+      this.#read();
     } else {
       this.position = joined.position;
       this.#held = new Map(joined.#held);
@@ -63,12 +61,15 @@ export class Channel extends Emitter {
   }
 
   #tell(recovered) {
+    const { position } = this;
     this.subscribed = true;
-    if (this.position) this._gateway._reach(this.name, this.position.epoch);
-    this._emit("pusher:subscription_succeeded", recovered === undefined ? {} : { recovered, position: this.position });
+    if (position) this._gateway._reach(this.name, position.epoch);
+    this._emit("pusher:subscription_succeeded", recovered === undefined ? {} : { recovered, position });
   }
 
   _take(message) {
+    const { epoch, seq } = message;
+    if (epoch === this.position?.epoch && seq <= this.position.seq) return;
     this.#held.set(key(message), message);
     this.#advance();
   }
@@ -80,12 +81,10 @@ export class Channel extends Emitter {
     const next = () => this.position && held.get(key({ ...this.position, seq: this.position.seq + 1 }));
     for (let message; (message = next()); ) {
       const { epoch, seq } = message;
+      held.delete(key(message));
       this.position = { epoch, seq };
       emit(this, message);
       this._gateway._relay(message);
-    }
-    for (const [key, { epoch, seq }] of held) {
-      if (epoch === this.position.epoch && seq <= this.position.seq) held.delete(key);
     }
     this.#wait(held.size && this.subscribed);
   }
@@ -93,7 +92,7 @@ export class Channel extends Emitter {
   #wait(isNeeded) {
     const { setTimeout, clearTimeout } = this._gateway.connection._platform;
     if (isNeeded) {
-      this.#timer ??= setTimeout(() => this.#read(false), SECOND);
+      this.#timer ??= setTimeout(() => this.#read(), SECOND);
     } else {
       clearTimeout(this.#timer);
       this.#timer = null;
@@ -101,44 +100,38 @@ export class Channel extends Emitter {
   }
 
   /** Reads what follows its position, or as much of the end as is wanted, and goes on from there. */
-  async #read(isJoining) {
+  async #read() {
     const reading = (this.#reading = {});
     this.#wait(false);
-    let start = this.position;
-    let end = start; // of the pages so far
-    let isWhole = !!start;
-    let found = [];
+    const { position } = this;
+    const found = [];
+    let isWhole = !!position;
+    let end = position; // of the pages so far
+    let page;
     for (let more = true; more; ) {
       const from = end ? { since: end } : { rewind: this.#rewind };
-      const page = await this._gateway.connection._history({ channel: this.name, ...from });
+      page = await this._gateway.connection._history({ channel: this.name, ...from });
       if (this.#reading !== reading) return;
-      const { epoch, seq, recovered, messages = [] } = page ?? {};
-      more = page?.more && messages.length;
-      if (!epoch) {
-        // The channel has no history, or it cannot be read: live events do not wait for it.
-        isWhole = false;
-        if (page || this.#held.size) start = null;
-        break;
-      }
-      // Believed only as far as it proves itself: there is no hole from where we are to where it ends.
-      const isSame = epoch === end?.epoch && seq >= end.seq;
+      if (!page?.epoch) break;
+      const { epoch, seq, recovered, messages = [] } = page;
+      const isSame = epoch === end?.epoch;
       const news = messages.filter((message) => !isSame || message.seq > end.seq);
-      const follows = isSame && news.every((message, i) => message.seq === end.seq + 1 + i);
-      if (!recovered || !follows || (!more && end.seq + news.length < seq)) {
-        isWhole = false;
-        start = { epoch, seq: news.length ? news[0].seq - 1 : seq };
-        found = [];
-      }
+      isWhole = isWhole && recovered && isSame && seq >= end.seq;
       found.push(...news);
-      end = { epoch, seq: news.at(-1)?.seq ?? seq };
+      more = page.more && news.length;
+      end = { epoch, seq: news.at(-1)?.seq };
     }
     this.#reading = null;
-    start ??= beforeFirst(this.#held.values());
-    const early = [...this.#held.values()].filter(({ epoch }) => epoch === start?.epoch);
-    if (!isWhole && start) start = { ...start, seq: Math.min(start.seq, ...early.map(({ seq }) => seq - 1)) };
-    this.position = start ?? null;
-    this.#held = new Map([...found, ...early].map((message) => [key(message), message]));
-    if (isJoining || !isWhole) this.#tell(isWhole);
+    // Believed only as far as it proves itself: there is no hole from where we were to where it ends.
+    const follows = ({ seq }, i) => seq === position.seq + 1 + i;
+    isWhole = !!(isWhole && page?.epoch && found.every(follows) && position.seq + found.length >= page.seq);
+    // Without a page the channel has no history, or it cannot be read: live events do not wait for it.
+    const place = page?.epoch ? page : (beforeFirst(this.#held.values()) ?? (page ? null : position));
+    const news = [...found, ...this.#held.values()].filter(({ epoch }) => epoch === place?.epoch);
+    this.#held = new Map(news.map((message) => [key(message), message]));
+    if (!isWhole)
+      this.position = place && { epoch: place.epoch, seq: Math.min(place.seq, ...news.map(({ seq }) => seq - 1)) };
+    if (!this.subscribed || !isWhole) this.#tell(isWhole);
     this.#advance();
   }
 }
