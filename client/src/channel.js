@@ -48,7 +48,7 @@ export class Channel extends Emitter {
   #join() {
     const { connection } = this._gateway;
     const joined = connection._claims(this.name).find((other) => other.subscribed);
-    if (!connection._history) {
+    if (!connection._options.history) {
       this.#tell();
     } else if (!joined || this.position || this.#rewind) {
       this.#read();
@@ -110,7 +110,7 @@ export class Channel extends Emitter {
     let page;
     for (let more = true; more; ) {
       const from = end ? { since: end } : { rewind: this.#rewind };
-      page = await this._gateway.connection._history({ channel: this.name, ...from });
+      page = await this._gateway.connection._read({ channel: this.name, ...from });
       if (this.#reading !== reading) return;
       if (!page?.epoch) break;
       const { epoch, seq, recovered, messages = [] } = page;

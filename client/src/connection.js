@@ -14,10 +14,9 @@ const PAGE_EVENTS = ["online", "offline", "visibilitychange", "pageshow"]; // th
 export class Connection extends Emitter {
   state = "initialized";
   _channels = new Map(); // name -> Set of the page's Channels of that name
-  #links = new Set(); // every open one: the current, the next, and the former that still listens for the last events
-  #link = null;
-  #next = null;
-  #history;
+  _links = new Set(); // every open one: the current, the next, and the former that still listens for the last events
+  _link = null;
+  _next = null;
   #seen = new Set(); // ids of events, oldest first
   #complaints = new Set(); // kinds of errors that nobody handled, and the console has
   #failures = 0;
@@ -29,22 +28,15 @@ export class Connection extends Emitter {
     this._url = url;
     this._platform = platform; // where timers, sockets and requests come from; tests bring their own
     this._isPassing = isPassing; // open for as long as there are claims: others like it are made with every render
-  }
-
-  get _history() {
-    return this._options.history && (this.#history ??= reader(this));
-  }
-
-  get _link() {
-    return this.#link;
+    this._read = reader(this);
   }
 
   get socket_id() {
-    return this.#link?._id ?? null;
+    return this._link?._id ?? null;
   }
 
   send(frame) {
-    return this.#link?._send(frame) ?? false;
+    return this._link?._send(frame) ?? false;
   }
 
   /** A page connects at once. A server that renders one makes Gateways too, but has no use for a connection. */
@@ -54,10 +46,8 @@ export class Connection extends Emitter {
 
   connect() {
     if (this.#isWanted) return;
-    const { _platform: platform } = this;
-    if (!platform.WebSocket) return this.#giveUp(new Error("no WebSocket here; Node.js has one from version 22 on"));
     this.#isWanted = true;
-    for (const type of PAGE_EVENTS) platform.addEventListener?.(type, this);
+    for (const type of PAGE_EVENTS) this._platform.addEventListener?.(type, this);
     this.#dial();
   }
 
@@ -70,7 +60,7 @@ export class Connection extends Emitter {
     this.#isWanted = false;
     this._platform.clearTimeout(this.#retry);
     for (const type of PAGE_EVENTS) this._platform.removeEventListener?.(type, this);
-    for (const link of this.#links) link._close();
+    for (const link of this._links) link._close();
     this.#enter(state);
   }
 
@@ -78,22 +68,12 @@ export class Connection extends Emitter {
     this._platform.clearTimeout(this.#retry);
     if (this.state !== "unavailable") this.#enter("connecting");
     try {
-      this.#link = this.#open();
+      this._link = openLink(this);
     } catch (error) {
       // The browser will never allow this address, e.g. ws:// from an https:// page.
-      this.#giveUp(error);
+      this.#stop("failed");
+      queueMicrotask(() => this._fail("WebSocketError", error)); // whoever made the first Gateway cannot listen yet
     }
-  }
-
-  #giveUp(error) {
-    this.#stop("failed");
-    queueMicrotask(() => this._fail("WebSocketError", error)); // whoever made the first Gateway cannot listen yet
-  }
-
-  #open() {
-    const link = openLink(this);
-    this.#links.add(link);
-    return link;
   }
 
   /** Milliseconds, with full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
@@ -106,30 +86,32 @@ export class Connection extends Emitter {
   }
 
   _lost(link, isStable) {
-    this.#links.delete(link);
-    if (link === this.#next) {
-      this.#next = null; // the next tick opens another
-    } else if (link === this.#link) {
-      if (isStable) this.#failures = 0;
-      this.#link = this.#next;
-      this.#next = null;
-      this._settle();
-      if (!this.#isWanted) return;
-      if (!this.#link) this.#retry = this._platform.setTimeout(() => this.#dial(), this._pause(this.#failures++));
-      const isNews = this.state !== "unavailable";
-      this.#enter(this.#link?._id ? "connected" : link._id ? "connecting" : "unavailable");
-      if (isNews && this.state === "unavailable") {
-        const message = `${this._url.split("?")[0]} cannot be reached, or does not admit this page`;
-        this._fail("WebSocketError", { message });
-      }
+    this._links.delete(link);
+    if (link === this._next) this._next = null; // the next tick opens another
+    if (link !== this._link) return;
+    if (isStable) this.#failures = 0;
+    this.#handOver();
+    this._settle();
+    if (!this.#isWanted || this._link?._id) return;
+    if (!this._link) this.#retry = this._platform.setTimeout(() => this.#dial(), this._pause(this.#failures++));
+    if (link._id) {
+      this.#enter("connecting");
+    } else if (this.#enter("unavailable")) {
+      const message = `${this._url.split("?")[0]} cannot be reached, or does not admit this page`;
+      this._fail("WebSocketError", { message });
     }
+  }
+
+  #handOver() {
+    this._link = this._next;
+    this._next = null;
   }
 
   /** The page came to the front, or its network changed. */
   handleEvent({ type }) {
-    const link = this.#link;
+    const link = this._link;
     const isShown = type === "visibilitychange" || type === "pageshow";
-    if (!this.#isWanted || (isShown && this._platform.document?.hidden)) return;
+    if (!this.#isWanted || (isShown && this._platform.document.hidden)) return;
     if (link?._id) {
       link._probe(isShown ? TICK : 0);
     } else if (type === "online" || (isShown && !link)) {
@@ -138,20 +120,13 @@ export class Connection extends Emitter {
     }
   }
 
-  /** The link grows old. */
-  _renew() {
-    this.#next ??= this.#open();
-  }
-
   /** After any change: hands over to the next link once it can do all that is wanted, and tells new subscribers. */
   _settle() {
-    if (this.#next?._isSettled()) {
-      const former = this.#link;
-      this.#link = this.#next;
-      this.#next = null;
-      this._platform.setTimeout(former._close, OVERLAP);
+    if (this._next?._isSettled()) {
+      this._platform.setTimeout(this._link._close, OVERLAP);
+      this.#handOver();
     }
-    const link = this.#link;
+    const link = this._link;
     if (link?._id) this.#enter("connected", { socket_id: link._id });
     for (const [name, channels] of this._channels) {
       for (const channel of [...channels]) channel._stand(!!link?._has(name));
@@ -161,7 +136,7 @@ export class Connection extends Emitter {
   _add(channel) {
     const { name } = channel;
     kept(this._channels, name, () => new Set()).add(channel);
-    for (const link of this.#links) link._retry(name);
+    for (const link of this._links) link._retry(name);
     this.connect();
     this.#reconcile();
   }
@@ -176,31 +151,32 @@ export class Connection extends Emitter {
   /** In a moment: what is mounted, unmounted and mounted again at once costs one message, not three. */
   #reconcile() {
     queueMicrotask(() => {
-      this.#link?._reconcile();
-      this.#next?._reconcile();
+      this._link?._reconcile();
+      this._next?._reconcile();
       this._settle();
       if (this._isPassing && !this._channels.size) this.disconnect();
     });
   }
 
   _receive(message) {
-    if (message.seq && this._history) for (const claim of this._claims(message.channel)) claim._take(message);
-    else for (const envelope of eventsIn(message)) this.#hear(envelope);
-  }
-
-  #hear(envelope) {
-    const { channel, event, data, id } = envelope;
-    // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
-    if (id && this.#seen.has(id)) return;
-    if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
-    this._tell(channel, event, data, envelope);
+    if (message.seq && this._options.history) {
+      for (const claim of this._claims(message.channel)) claim._take(message);
+      return;
+    }
+    for (const envelope of eventsIn(message)) {
+      const { channel, event, data, id } = envelope;
+      // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
+      if (id && this.#seen.has(id)) continue;
+      if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
+      this._tell(channel, event, data, envelope);
+    }
   }
 
   /** Tells the channels of that name, then the Gateways that hold one; returns whether anybody listened. */
   _tell(name, event, ...rest) {
     const channels = this._claims(name);
     const gateways = new Set(channels.map((channel) => channel._gateway));
-    return [...channels, ...gateways].filter((target) => target._emit(event, ...rest)).length > 0;
+    return [...channels, ...gateways].filter((target) => target._emit(event, ...rest)).length;
   }
 
   _claims(name) {
@@ -220,12 +196,14 @@ export class Connection extends Emitter {
     console.error(`${kind}: ${message}; nobody handles it`);
   }
 
+  /** Returns whether it is another state. */
   #enter(state, data) {
     const previous = this.state;
-    if (state === previous) return;
+    if (state === previous) return false;
     this.state = state;
     this._emit("state_change", { previous, current: state });
     const isHeard = this._emit(state, data);
     if (state === "connected") this._isHeard = isHeard; // so the page may register the connection by itself
+    return true;
   }
 }

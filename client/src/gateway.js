@@ -39,7 +39,7 @@ export class Gateway extends Emitter {
 
   subscribe(name, options = {}) {
     check(options, CHANNEL_OPTIONS);
-    if ((options.rewind || options.since) && !this.connection._history)
+    if ((options.rewind || options.since) && !this.connection._options.history)
       throw new Error("without the option 'history' there is no rewind or since");
     if (typeof name !== "string" || !/^[\w\-=@,.;:/]{1,200}$/.test(name))
       throw new Error(`channel '${name}' is not 1 to 200 of A-Z a-z 0-9 _ - = @ , . ; : /`);

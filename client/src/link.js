@@ -26,6 +26,7 @@ export function openLink(connection) {
   let ticker; // timer: silence and age are looked at
   let deadline; // timer: the connection id must be known; from then on, something must be heard
 
+  if (!platform.WebSocket) throw new Error("no WebSocket here; Node.js has one from version 22 on");
   const socket = new platform.WebSocket(connection._url);
   const born = now();
   const renewal = limits.EARLIEST_RENEWAL + random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
@@ -35,6 +36,7 @@ export function openLink(connection) {
 
   deadline = setTimeout(close, limits.OPEN_TIMEOUT);
   tick();
+  connection._links.add(link);
   socket.onopen = () => {
     isOpen = true;
     _send({ action: "connection_id" });
@@ -69,7 +71,7 @@ export function openLink(connection) {
     // Silence may also mean that the backend was restarted and knows nobody.
     if (ticked - heard >= idle) register();
     _probe(hasSlept ? 0 : idle);
-    if (ticked - born >= renewal) connection._renew();
+    if (ticked - born >= renewal) connection._next ??= openLink(connection);
   }
 
   /** Asks for a sign of life, unless there was one in that time; closes the link if none comes. */
@@ -202,9 +204,8 @@ export function openLink(connection) {
       return connection._fail("RegistrationError", { message: reason, status, isFinal: true });
     }
     const event = "pusher:subscription_error";
-    const isWanted = channels.has(name);
-    if (connection._tell(name, event, { status, message }) || !isWanted) return;
-    connection._complain(event, `${message} (channel '${name}')`);
+    if (!connection._tell(name, event, { status, message }) && channels.has(name))
+      connection._complain(event, `${message} (channel '${name}')`);
   }
 
   async function change(name) {
