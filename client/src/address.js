@@ -10,21 +10,20 @@ export function address(key, region, stage = "production") {
   if (!/^[a-z]{2,4}(-[a-z]+)+-\d$/.test(region)) {
     throw new Error(`cluster '${region}' is not an AWS region; give the API's, e.g. 'eu-central-1'`);
   }
-  const domain = Object.entries(DOMAINS).find(([beginning]) => region.startsWith(beginning))?.[1];
-  if (!domain && !/^(us|eu|ap|sa|ca|me|af|il|mx)-/.test(region)) {
-    throw new Error(`the domain of cluster '${region}' is not known; give the wss:// URL as key`);
-  }
-  return `wss://${key}.execute-api.${region}.${domain ?? "amazonaws.com"}/${stage}`;
+  const [, domain] = DOMAINS.find(([beginning]) => beginning.test(region)) ?? [];
+  if (!domain) throw new Error(`the domain of cluster '${region}' is not known; give the wss:// URL as key`);
+  return `wss://${key}.execute-api.${region}.${domain}/${stage}`;
 }
 
-// By what a region begins with, where it is not amazonaws.com. A test compares them with broadcaster/aws/partitions.py.
-const DOMAINS = {
-  "us-iso-": "c2s.ic.gov",
-  "us-isob-": "sc2s.sgov.gov",
-  "us-isof-": "csp.hci.ic.gov",
-  "eu-isoe-": "cloud.adc-e.uk",
-  "eusc-": "amazonaws.eu",
-  "cn-": "amazonaws.com.cn",
-};
+// By what a region begins with. A test compares them with broadcaster/aws/partitions.py.
+const DOMAINS = [
+  [/^us-iso-/, "c2s.ic.gov"],
+  [/^us-isob-/, "sc2s.sgov.gov"],
+  [/^us-isof-/, "csp.hci.ic.gov"],
+  [/^eu-isoe-/, "cloud.adc-e.uk"],
+  [/^eusc-/, "amazonaws.eu"],
+  [/^cn-/, "amazonaws.com.cn"],
+  [/^(us|eu|ap|sa|ca|me|af|il|mx)-/, "amazonaws.com"],
+];
 
 const WANTED = "give a wss:// URL, or an API id such as 'a1b2c3d4e5' with { cluster: region }";

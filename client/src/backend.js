@@ -5,15 +5,14 @@ export const failure = (message, status, isFinal) => Object.assign(new Error(mes
 
 /** Whether the answer was a clear no, so that asking again would be in vain. */
 export const isRefusal = ({ status, isFinal }) =>
-  isFinal || (status >= 400 && status < 500 && status !== 408 && status !== 429);
+  isFinal || /^4(?!08|29)/.test(status);
 
 /** Rejects when the time of an answer is over. */
 export function within(promise, { setTimeout, clearTimeout }, who) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(failure(`${who} gave no answer within 10 s`)), ANSWER_TIMEOUT);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(failure(`${who} gave no answer within 10 s`)), ANSWER_TIMEOUT);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 const withoutQuery = (url) => url.split(/[?#]/)[0]; // which may hold something secret
