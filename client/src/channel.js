@@ -2,10 +2,13 @@ import { Emitter } from "./emitter.js";
 import { SECOND } from "./limits.js";
 import { emit } from "./messages.js";
 
-const key = ({ epoch, seq }) => `${seq} ${epoch}`;
+const key = (position) => `${position?.seq} ${position?.epoch}`;
 
-/** Where to begin when nothing is known but what came: what is before it was lost. */
-const beforeFirst = ([first]) => (first ? { epoch: first.epoch, seq: first.seq - 1 } : null);
+/** The position that a message follows; null without one. */
+const before = (message) => (message ? { epoch: message.epoch, seq: message.seq - 1 } : null);
+
+/** Messages by what they follow. */
+const inOrder = (messages) => new Map(messages.map((message) => [key(before(message)), message]));
 
 /**
  * One claim on a channel, with its own callbacks: what `subscribe` returns. On a channel with history it has a place of
@@ -70,18 +73,17 @@ export class Channel extends Emitter {
   _take(message) {
     const { epoch, seq } = message;
     if (epoch === this.position?.epoch && seq <= this.position.seq) return;
-    this.#held.set(key(message), message);
+    this.#held.set(key(before(message)), message);
     this.#advance();
   }
 
   #advance() {
     if (!this.subscribed || this.#reading) return;
     const held = this.#held;
-    this.position ??= beforeFirst(held.values());
-    const next = () => this.position && held.get(key({ ...this.position, seq: this.position.seq + 1 }));
-    for (let message; (message = next()); ) {
+    this.position ??= before([...held.values()][0]);
+    for (let message; (message = held.get(key(this.position))); ) {
       const { epoch, seq } = message;
-      held.delete(key(message));
+      held.delete(key(this.position));
       this.position = { epoch, seq };
       emit(this, message);
       this._gateway._relay(message);
@@ -126,9 +128,10 @@ export class Channel extends Emitter {
     const follows = ({ seq }, i) => seq === position.seq + 1 + i;
     isWhole = !!(isWhole && page?.epoch && found.every(follows) && position.seq + found.length >= page.seq);
     // Without a page the channel has no history, or it cannot be read: live events do not wait for it.
-    const place = page?.epoch ? page : (beforeFirst(this.#held.values()) ?? (page ? null : position));
-    const news = [...found, ...this.#held.values()].filter(({ epoch }) => epoch === place?.epoch);
-    this.#held = new Map(news.map((message) => [key(message), message]));
+    const held = [...this.#held.values()];
+    const place = page?.epoch ? page : (before(held[0]) ?? (page ? null : position));
+    const news = [...found, ...held].filter(({ epoch }) => epoch === place?.epoch);
+    this.#held = inOrder(news);
     if (!isWhole)
       this.position = place && { epoch: place.epoch, seq: Math.min(place.seq, ...news.map(({ seq }) => seq - 1)) };
     if (!this.subscribed || !isWhole) this.#tell(isWhole);
