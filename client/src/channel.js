@@ -86,7 +86,7 @@ export class Channel extends Emitter {
       held.delete(key(this.position));
       this.position = { epoch, seq };
       emit(this, message);
-      this._gateway._relay(message);
+      if (this._gateway._reach(this.name, epoch, seq)) emit(this._gateway, message);
     }
     this.#wait(held.size && this.subscribed);
   }

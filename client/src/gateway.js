@@ -9,13 +9,12 @@ import { address } from "./address.js";
 import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
 import { kept } from "./kept.js";
-import { emit } from "./messages.js";
 import { CHANNEL_OPTIONS, check, checkTargets, GATEWAY_OPTIONS } from "./options.js";
 import { connectionOf, page } from "./shared.js";
 
 export class Gateway extends Emitter {
   #returned = new Map(); // channel name -> how many claims `unsubscribe` gave back
-  #relayed = new Map(); // channel name -> epoch -> number of the last message that was handed on
+  #reached = new Map(); // channel name -> epoch, the newest last -> number of the last message that was handed on
 
   constructor(key, options = {}) {
     super();
@@ -77,19 +76,11 @@ export class Gateway extends Emitter {
     for (const channel of claims) channel._close();
   }
 
-  /** What one of its claims has heard, unless another one was as far, or in a later epoch. */
-  _relay(message) {
-    const { channel, epoch, seq } = message;
-    const reached = this._reach(channel, epoch);
-    if (seq <= reached.get(epoch) || [...reached.keys()].at(-1) !== epoch) return;
-    reached.set(epoch, seq);
-    emit(this, message);
-  }
-
-  /** The epochs of a channel, the newest last, and how far each has come. */
-  _reach(channel, epoch) {
-    const reached = kept(this.#relayed, channel, () => new Map());
-    kept(reached, epoch, () => 0);
-    return reached;
+  /** How far one of its claims has come; returns whether none was as far, or in a later epoch. */
+  _reach(channel, epoch, seq = 0) {
+    const reached = kept(this.#reached, channel, () => new Map());
+    const isNews = kept(reached, epoch, () => 0) < seq && [...reached.keys()].at(-1) === epoch;
+    if (isNews) reached.set(epoch, seq);
+    return isNews;
   }
 }

@@ -19,7 +19,6 @@ export function openLink(connection) {
   const waiting = new Map(); // channel -> what to call when the gateway answers
   const signed = new Map(); // channel -> its signature
   let sign;
-  let isOpen = false;
   let isDue = false; // the registration
   let isRegistered = !connection._options.register;
   let again; // timer: the registration is repeated
@@ -38,7 +37,6 @@ export function openLink(connection) {
   tick();
   connection._links.add(link);
   socket.onopen = () => {
-    isOpen = true;
     _send({ action: "connection_id" });
     _reconcile();
   };
@@ -81,15 +79,18 @@ export function openLink(connection) {
     deadline = setTimeout(close, connection._options.pongTimeout ?? limits.PONG_TIMEOUT);
   }
 
+  function isOpen() {
+    return socket.readyState === 1;
+  }
+
   /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
   function _send(frame) {
     const text = JSON.stringify(frame);
     const size = new TextEncoder().encode(text).length;
     if (size > limits.FRAME_LIMIT)
       throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
-    const isOpen = socket.readyState === 1;
-    if (isOpen) socket.send(text);
-    return isOpen;
+    if (isOpen()) socket.send(text);
+    return isOpen();
   }
 
   function receive(text) {
@@ -170,7 +171,7 @@ export function openLink(connection) {
 
   /** Subscribes to what the page wants and is not confirmed, and the other way round. */
   function _reconcile() {
-    if (!isOpen || (connection._options.auth && !link._id)) return;
+    if (!isOpen() || (connection._options.auth && !link._id)) return;
     for (const name of [...channels.keys(), ...confirmed.keys()]) pursue(name);
     connection._settle();
   }
@@ -195,7 +196,6 @@ export function openLink(connection) {
 
   /** A clear no is final for this link. */
   function refuse(name, { status, message }) {
-    if (link._isClosed) return;
     refused.add(name);
     confirmed.delete(name);
     waiting.get(name)?.();
