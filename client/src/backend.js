@@ -15,7 +15,7 @@ export function within(promise, { setTimeout, clearTimeout }, who) {
   });
 }
 
-const withoutQuery = (url) => url.split(/[?#]/)[0]; // which may hold something secret
+export const withoutQuery = (url) => url.split(/[?#]/)[0]; // which may hold something secret
 
 /**
  * Asks the backend, by a function of the application's, which gets `values`, or a POST of `body` to a URL. Returns what

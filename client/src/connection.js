@@ -1,3 +1,4 @@
+import { withoutQuery } from "./backend.js";
 import { Emitter } from "./emitter.js";
 import { reader } from "./history.js";
 import { kept } from "./kept.js";
@@ -97,7 +98,7 @@ export class Connection extends Emitter {
     if (link._id) {
       this.#enter("connecting");
     } else if (this.#enter("unavailable")) {
-      const message = `${this._url.split("?")[0]} cannot be reached, or does not admit this page`;
+      const message = `${withoutQuery(this._url)} cannot be reached, or does not admit this page`;
       this._fail("WebSocketError", { message });
     }
   }
@@ -166,8 +167,10 @@ export class Connection extends Emitter {
     for (const envelope of eventsIn(message)) {
       const { channel, event, data, id } = envelope;
       // The same event comes over both links during a handover, or twice when the backend repeats a lost request.
-      if (id && this.#seen.has(id)) continue;
-      if (id && this.#seen.add(id).size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
+      if (this.#seen.has(id)) continue;
+      if (id) this.#seen.add(id);
+      const [oldest] = this.#seen;
+      if (this.#seen.size > REMEMBERED) this.#seen.delete(oldest);
       this._tell(channel, event, data, envelope);
     }
   }

@@ -236,8 +236,10 @@ export function openLink(connection) {
           refuse(name, error);
         } else {
           // All channels whom one failed request was for say so once, and try again together.
-          if (!("pause" in error)) connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
-          error.pause ??= connection._pause(failures);
+          if (!("pause" in error)) {
+            connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
+            error.pause = connection._pause(failures);
+          }
           await connection._sleep(error.pause);
         }
       }

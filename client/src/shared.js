@@ -17,12 +17,11 @@ page._first ??= new Promise((resolve) => (page._made = resolve));
  * reload, it takes its Connection along when it is forgotten.
  */
 export function connectionOf(url, { name, platform, ...options }) {
-  const functions = name ? [] : Object.values(targets(options)).filter(isFunction);
-  const ofFunctions = functions.reduce((map, key) => kept(map, key, () => new WeakMap()), page._connections);
-  const all = GATEWAY_OPTIONS.map((option) => options[option]); // in one order
-  const same = JSON.stringify([url, name ?? all], (_, value) => (isFunction(value) ? 1 : value));
-  const make = () => new Connection(url, functions.length > 0, platform);
-  const connection = kept(kept(ofFunctions, page, () => new Map()), same, make);
+  const owners = Object.values(targets(options)).map((target) => (!name && isFunction(target) ? target : page));
+  const owned = owners.reduce((map, owner) => kept(map, owner, () => new WeakMap()), page._connections);
+  const same = url + JSON.stringify(name ?? options, [...GATEWAY_OPTIONS, "url", "batch"]); // in one order
+  const make = () => new Connection(url, owners.some(isFunction), platform);
+  const connection = kept(kept(owned, page, () => new Map()), same, make);
   connection._options = options;
   return connection;
 }
