@@ -11,8 +11,6 @@ export function openLink(connection) {
   const { setTimeout, clearTimeout } = platform;
   const { now } = platform.Date;
   const { random } = platform.Math;
-  const link = { _close: close, _has, _history, _id: null, _isClosed: false, _isSettled, _probe, _reconcile, _retry, _send };
-
   const confirmed = new Map(); // channels that the gateway has said yes to -> false while they are being given up
   const refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
   const busy = new Set(); // channels with a change under way, "" for the registration
@@ -33,12 +31,71 @@ export function openLink(connection) {
   let heard = born;
   let ticked = born;
 
-  deadline = setTimeout(close, limits.OPEN_TIMEOUT);
+  const link = {
+    _id: null,
+    _isClosed: false,
+
+    /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
+    _send(frame) {
+      const text = JSON.stringify(frame);
+      const size = new TextEncoder().encode(text).length;
+      if (size > limits.FRAME_LIMIT)
+        throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
+      if (isOpen()) socket.send(text);
+      return isOpen();
+    },
+
+    /** Asks for a sign of life, unless there was one in that time; closes the link if none comes. */
+    _probe(silence) {
+      if (deadline || now() - heard < silence) return;
+      link._send({ action: "ping" });
+      deadline = setTimeout(link._close, connection._options.pongTimeout ?? limits.PONG_TIMEOUT);
+    },
+
+    _has(name) {
+      return isRegistered && confirmed.get(name);
+    },
+
+    _isSettled() {
+      return link._id && isRegistered && [...channels.keys()].every((name) => confirmed.get(name) || refused.has(name));
+    },
+
+    /** Subscribes to what the page wants and is not confirmed, and the other way round. */
+    _reconcile() {
+      if (!isOpen() || (connection._options.auth && !link._id)) return;
+      for (const name of [...channels.keys(), ...confirmed.keys()]) pursue(name);
+      connection._settle();
+    },
+
+    /** A new claim on a channel is a reason to ask again, also for what was refused. */
+    _retry(name) {
+      refused.delete(name);
+      if (refused.delete("")) register();
+    },
+
+    /** Asks for history; the answer names its channel alone, so of each there may be one question at a time. */
+    _history(what) {
+      const { channel } = what;
+      return request(`history ${channel}`, { action: "history", ...what, auth: signed.get(channel) });
+    },
+
+    /** Does not wait for the closing handshake, which a dead network never finishes. */
+    _close() {
+      if (link._isClosed) return;
+      link._isClosed = true;
+      for (const timer of [again, ticker, deadline]) clearTimeout(timer);
+      socket.onmessage = null;
+      socket.close();
+      connection._lost(link, link._id && now() - born >= limits.STABLE);
+    },
+  };
+
+  deadline = setTimeout(link._close, limits.OPEN_TIMEOUT);
   tick();
   connection._links.add(link);
   socket.onopen = () => {
-    _send({ action: "connection_id" });
-    _reconcile();
+    link._send({ action: "connection_id" });
+    link._reconcile();
   };
   socket.onmessage = ({ data }) => {
     heard = now();
@@ -47,19 +104,9 @@ export function openLink(connection) {
     clearTimeout(deadline);
     deadline = null;
   };
-  socket.onclose = close;
+  socket.onclose = link._close;
   socket.onerror = () => {}; // says nothing in a browser; `close` follows
   return link;
-
-  /** Does not wait for the closing handshake, which a dead network never finishes. */
-  function close() {
-    if (link._isClosed) return;
-    link._isClosed = true;
-    for (const timer of [again, ticker, deadline]) clearTimeout(timer);
-    socket.onmessage = null;
-    socket.close();
-    connection._lost(link, link._id && now() - born >= limits.STABLE);
-  }
 
   function tick() {
     const hasSlept = now() - ticked > 4 * limits.TICK; // a hidden page's timers run once a minute
@@ -68,29 +115,12 @@ export function openLink(connection) {
     if (!link._id || connection._link !== link) return;
     // Silence may also mean that the backend was restarted and knows nobody.
     if (ticked - heard >= idle) register();
-    _probe(hasSlept ? 0 : idle);
+    link._probe(hasSlept ? 0 : idle);
     if (ticked - born >= renewal) connection._next ??= openLink(connection);
-  }
-
-  /** Asks for a sign of life, unless there was one in that time; closes the link if none comes. */
-  function _probe(silence) {
-    if (deadline || now() - heard < silence) return;
-    _send({ action: "ping" });
-    deadline = setTimeout(close, connection._options.pongTimeout ?? limits.PONG_TIMEOUT);
   }
 
   function isOpen() {
     return socket.readyState === 1;
-  }
-
-  /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
-  function _send(frame) {
-    const text = JSON.stringify(frame);
-    const size = new TextEncoder().encode(text).length;
-    if (size > limits.FRAME_LIMIT)
-      throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
-    if (isOpen()) socket.send(text);
-    return isOpen();
   }
 
   function receive(text) {
@@ -112,7 +142,7 @@ export function openLink(connection) {
       if (type[0] === "s") confirmed.set(channel, true);
       else confirmed.delete(channel);
       waiting.get(channel)?.();
-      _reconcile();
+      link._reconcile();
     } else if (type === "history") {
       waiting.get(`history ${channel}`)?.(frame);
     } else if (type === "error") {
@@ -132,7 +162,7 @@ export function openLink(connection) {
     } else if (!connection._options.register && !connection._isHeard) {
       connection._fail("RegistrationError", { message: UNREGISTERED });
     }
-    _reconcile();
+    link._reconcile();
   }
 
   /** Posts the connection id until the backend takes or refuses it, and again each minute while the page is visible. */
@@ -155,27 +185,6 @@ export function openLink(connection) {
     if (!link._isClosed && registerInterval) wait();
   }
 
-  /** A new claim on a channel is a reason to ask again, also for what was refused. */
-  function _retry(name) {
-    refused.delete(name);
-    if (refused.delete("")) register();
-  }
-
-  function _has(name) {
-    return isRegistered && confirmed.get(name);
-  }
-
-  function _isSettled() {
-    return link._id && isRegistered && [...channels.keys()].every((name) => confirmed.get(name) || refused.has(name));
-  }
-
-  /** Subscribes to what the page wants and is not confirmed, and the other way round. */
-  function _reconcile() {
-    if (!isOpen() || (connection._options.auth && !link._id)) return;
-    for (const name of [...channels.keys(), ...confirmed.keys()]) pursue(name);
-    connection._settle();
-  }
-
   function isPending(name) {
     if (!name) return isDue && !refused.has(name);
     return channels.has(name) ? !confirmed.get(name) && !refused.has(name) : confirmed.has(name);
@@ -184,14 +193,8 @@ export function openLink(connection) {
   /** Sends a frame, and waits for the answer that names the channel. */
   function request(key, frame) {
     const answered = new Promise((resolve) => waiting.set(key, resolve));
-    _send(frame);
+    link._send(frame);
     return within(answered, platform, "the gateway");
-  }
-
-  /** Asks for history; the answer names its channel alone, so of each there may be one question at a time. */
-  function _history(what) {
-    const { channel } = what;
-    return request(`history ${channel}`, { action: "history", ...what, auth: signed.get(channel) });
   }
 
   /** A clear no is final for this link. */
