@@ -7,9 +7,6 @@ const key = (position) => `${position?.seq} ${position?.epoch}`;
 /** The position that a message follows; null without one. */
 const before = (message) => (message ? { epoch: message.epoch, seq: message.seq - 1 } : null);
 
-/** Messages by what they follow. */
-const inOrder = (messages) => new Map(messages.map((message) => [key(before(message)), message]));
-
 /**
  * One claim on a channel, with its own callbacks: what `subscribe` returns. On a channel with history it has a place of
  * its own among the messages: hands them on in order, each once, and reads from history what does not come.
@@ -40,7 +37,7 @@ export class Channel extends Emitter {
     this._gateway.connection._remove(this);
   }
 
-  /** The gateway posts to us: whatever is sent from now on comes, and history has what was sent before. Or not any more. */
+  /** From now on the gateway posts to us whatever is sent, and history has what was sent before; or not any more. */
   _stand(stands) {
     if (stands === (this.subscribed || !!this.#reading)) return;
     this.subscribed = this.#reading = false;
@@ -80,7 +77,7 @@ export class Channel extends Emitter {
   #advance() {
     if (!this.subscribed || this.#reading) return;
     const held = this.#held;
-    this.position ??= before([...held.values()][0]);
+    this.position ??= before([...held.values()][0]); // what is before the first that came was lost
     for (let message; (message = held.get(key(this.position))); ) {
       const { epoch, seq } = message;
       held.delete(key(this.position));
@@ -131,7 +128,7 @@ export class Channel extends Emitter {
     const held = [...this.#held.values()];
     const place = page?.epoch ? page : (before(held[0]) ?? (page ? null : position));
     const news = [...found, ...held].filter(({ epoch }) => epoch === place?.epoch);
-    this.#held = inOrder(news);
+    this.#held = new Map(news.map((message) => [key(before(message)), message]));
     if (!isWhole)
       this.position = place && { epoch: place.epoch, seq: Math.min(place.seq, ...news.map(({ seq }) => seq - 1)) };
     if (!this.subscribed || !isWhole) this.#tell(isWhole);

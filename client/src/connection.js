@@ -112,7 +112,7 @@ export class Connection extends Emitter {
   handleEvent({ type }) {
     const link = this._link;
     const isShown = type === "visibilitychange" || type === "pageshow";
-    if (!this.#isWanted || (isShown && this._platform.document.hidden)) return;
+    if (!this.#isWanted || (isShown && this._platform.document?.hidden)) return;
     if (link?._id) {
       link._probe(isShown ? TICK : 0);
     } else if (type === "online" || (isShown && !link)) {

@@ -25,13 +25,10 @@ export function reader(connection) {
       try {
         return await attempt(request);
       } catch (error) {
-        if (isRefusal(error) && request.channels) {
-          isSingle = true;
-          return undefined;
-        }
+        if (isRefusal(error) && request.channels) isSingle = true;
         // With its connection a reading is over; the next one begins another.
-        if (!link?._isClosed) connection._fail("HistoryError", error);
-        if (isRefusal(error) || now() >= end) return undefined;
+        else if (!link?._isClosed) connection._fail("HistoryError", error);
+        if (isRefusal(error) || now() >= end) return;
         await connection._sleep(connection._pause(failures));
       }
     }

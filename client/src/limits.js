@@ -14,7 +14,9 @@ export const OPEN_TIMEOUT = 15 * SECOND; // until the id is known: handshake, `$
 export const ANSWER_TIMEOUT = 10 * SECOND; // the Lambda's own limit
 // A request to one's own backend, which AWS does not bill. A backend that was restarted knows nobody until then.
 export const REGISTER_INTERVAL = MINUTE;
+
 export const TICK = 30 * SECOND; // how often the age and the silence of a link are looked at
+export const LONGEST_TICK = 2 * MINUTE; // of a page that is awake: a hidden one's timers run once a minute
 export const STABLE = 10 * SECOND; // a link that lived this long starts the back-off anew
 export const OVERLAP = 20 * SECOND; // a broadcast that listed only the old connection has ended: its deadline is 15 s
 export const LONGEST_PAUSE = 30 * SECOND;

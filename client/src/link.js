@@ -16,7 +16,6 @@ export function openLink(connection) {
   const busy = new Set(); // channels with a change under way, "" for the registration
   const waiting = new Map(); // channel -> what to call when the gateway answers
   const signed = new Map(); // channel -> its signature
-  let sign;
   let isDue = false; // the registration
   let isRegistered = !connection._options.register;
   let again; // timer: the registration is repeated
@@ -90,6 +89,7 @@ export function openLink(connection) {
     },
   };
 
+  const sign = signer(connection, link);
   deadline = setTimeout(link._close, limits.OPEN_TIMEOUT);
   tick();
   connection._links.add(link);
@@ -109,7 +109,7 @@ export function openLink(connection) {
   return link;
 
   function tick() {
-    const hasSlept = now() - ticked > 4 * limits.TICK; // a hidden page's timers run once a minute
+    const hasSlept = now() - ticked > limits.LONGEST_TICK;
     ticked = now();
     ticker = setTimeout(tick, limits.TICK);
     if (!link._id || connection._link !== link) return;
@@ -126,11 +126,11 @@ export function openLink(connection) {
   function receive(text) {
     let frame;
     try {
-      frame = JSON.parse(text);
+      frame = JSON.parse(text) ?? {};
     } catch {
       frame = { type: "error", message: "a frame is not JSON" };
     }
-    const { type, channel, event, data, message } = (frame ??= {});
+    const { type, channel, event, data, message } = frame;
     if (event === "pusher:subscription_error") {
       if (!(data?.status >= 500)) refuse(channel, data ?? {});
     } else if (event ?? frame.events) {
@@ -157,7 +157,6 @@ export function openLink(connection) {
   function identify(id) {
     if (!link._id) {
       link._id = id;
-      sign = signer(connection, id);
       register();
     } else if (!connection._options.register && !connection._isHeard) {
       connection._fail("RegistrationError", { message: UNREGISTERED });
@@ -239,11 +238,11 @@ export function openLink(connection) {
           refuse(name, error);
         } else {
           // All channels whom one failed request was for say so once, and try again together.
-          if (!("pause" in error)) {
+          if (error._pause === undefined) {
             connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
-            error.pause = connection._pause(failures);
+            error._pause = connection._pause(failures);
           }
-          await connection._sleep(error.pause);
+          await connection._sleep(error._pause);
         }
       }
       connection._settle();

@@ -1,6 +1,9 @@
 /** The events of a message, which has one or several, each in the envelope that it would have alone. */
 export const eventsIn = ({ events = {}, ...message }) =>
-  [events].flat().map((event) => ({ ...event, ...message })).filter(({ event }) => typeof event === "string");
+  [events]
+    .flat()
+    .map((event) => ({ ...event, ...message }))
+    .filter(({ event }) => typeof event === "string");
 
 /** Calls back whoever listens to them. */
 export function emit(target, message) {

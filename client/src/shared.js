@@ -2,14 +2,13 @@ import { Connection } from "./connection.js";
 import { kept } from "./kept.js";
 import { GATEWAY_OPTIONS, isFunction, targets } from "./options.js";
 
-/**
- * What the Gateways of a page share: one per page whatever copies of this module a bundler or a hot reload made, if they
- * are of one version: a build puts it here, and shortens the names that begin with an underscore.
- */
-export const page = (globalThis[
-  Symbol.for(`apigw-broadcaster-client/${globalThis.APIGW_BROADCASTER_CLIENT ?? "source"}`)
-] ??= { _connections: new WeakMap() });
-page._first ??= new Promise((resolve) => (page._made = resolve));
+// One per page whatever copies of this module a bundler or a hot reload made, if they are of one version: a build puts
+// it here, and shortens the names that begin with an underscore.
+const SHARED = Symbol.for(`apigw-broadcaster-client/${globalThis.APIGW_BROADCASTER_CLIENT ?? "source"}`);
+
+/** What the Gateways of a page share. */
+export const page = (globalThis[SHARED] ??= { _connections: new WeakMap() });
+page._first ??= new Promise((resolve) => (page._made = resolve)); // of the first Gateway
 
 /**
  * The one Connection of an address and a name, or else of an address and its options. A function among them is itself,

@@ -1,13 +1,13 @@
 import { ask, failure } from "./backend.js";
+import { targets } from "./options.js";
 import { together } from "./together.js";
 
 const text = (value) => (typeof value === "string" ? value : undefined);
 
 /** What the backend signs for one connection: a request for each channel, or one for all where it can answer that. */
-export function signer(connection, connection_id) {
+export function signer(connection, link) {
   const request = (what, pick) => {
-    const { auth } = connection._options;
-    return ask(connection, auth.url ?? auth, { connection_id, ...what }, pick, "'auth'");
+    return ask(connection, targets(connection._options).auth, { connection_id: link._id, ...what }, pick, "'auth'");
   };
 
   /** All channels that come back from the same pause are in the same request. */

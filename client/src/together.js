@@ -1,4 +1,7 @@
-/** Asks for what is wanted at one time in one request: `answer` gets all of it after a `pause`, and answers in order. */
+/**
+ * Collects what is wanted at one time, by key, for as long as `pause` takes; then `answer` gets all of it, and returns
+ * what each is to get, in the same order.
+ */
 export function together(pause, answer) {
   const wanted = new Map();
   let answers; // promise of what the next request brings
