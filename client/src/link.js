@@ -185,8 +185,8 @@ export function openLink(connection) {
   }
 
   function isPending(name) {
-    if (!name) return isDue && !refused.has(name);
-    return channels.has(name) ? !confirmed.get(name) && !refused.has(name) : confirmed.has(name);
+    const isWanted = name ? channels.has(name) : isDue;
+    return isWanted ? !confirmed.get(name) && !refused.has(name) : confirmed.has(name);
   }
 
   /** Sends a frame, and waits for the answer that names the channel. */

@@ -148,6 +148,18 @@ test("unsubscribe by name gives back one claim, and the last one silences the ch
   assert.equal(gateway.channel("admin"), undefined);
 });
 
+test("claims that were given back do not count for those that are made later", async () => {
+  const world = new World();
+  const gateway = world.connect();
+  gateway.subscribe("admin");
+  gateway.unsubscribe("admin");
+  const heard = [listen(gateway.subscribe("admin")), listen(gateway.subscribe("admin"))];
+  gateway.unsubscribe("admin");
+  await world.run();
+  world.socket.receive(event(1));
+  assert.deepEqual(heard, [[1], [1]]);
+});
+
 test("one claim given back by name and one by its channel leave nothing", async () => {
   const world = new World();
   const gateway = world.connect();

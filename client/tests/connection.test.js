@@ -165,6 +165,13 @@ test("another address or other options are another socket", async () => {
   assert.equal(world.sockets.length, 3);
 });
 
+test("one function in two roles is two connections", () => {
+  const world = new World();
+  const ask = () => "signature";
+  const roles = [{ register: ask }, { auth: ask }, { auth: { url: ask, batch: true } }, { history: ask }];
+  assert.equal(new Set(roles.map((role) => world.connect(role).connection)).size, roles.length);
+});
+
 test("a second copy of the module, as hot reload makes it, shares the socket of the first", async () => {
   const world = new World();
   const copy = await import("../src/gateway.js?copy");

@@ -180,6 +180,19 @@ test("a subscription that the new connection is refused does not hold up the han
   assert.deepEqual(heard, ["pusher:subscription_succeeded", "pusher:subscription_error"]);
 });
 
+test("a new connection that takes long to register is the only one", async () => {
+  const world = new World();
+  world.backend = () => [204];
+  watch(world, { register: "/websocket/register" });
+  await world.run();
+  world.backend = () => [500];
+  await runToHandover(world);
+  await world.run(10 * SECOND);
+  world.backend = () => [204];
+  await world.run(2 * MINUTE);
+  assert.deepEqual([world.open.length, world.sockets.length], [1, 2]);
+});
+
 test("disconnecting in the middle of a handover closes both", async () => {
   const world = new World();
   const { gateway } = watch(world);

@@ -170,6 +170,7 @@ test("a message that comes early waits a second for the one before it, and no mo
 test("an answer that claims to be whole, and has a hole, is not believed", async () => {
   for (const spoil of [
     (answer) => answer.messages.splice(1, 1),
+    (answer) => answer.messages.splice(1, 1) && answer.seq--,
     (answer) => answer.messages.shift(),
     (answer) => answer.messages.pop(),
     (answer) => (answer.messages = []),
@@ -267,6 +268,28 @@ test("a channel without history is as it is without history", async () => {
   gateway.subscribe("logs");
   await world.run();
   assert.equal(asked(world).length, 1, "which is known then");
+});
+
+test("a channel that has no history any more has no position", async () => {
+  const { world, gateway } = start();
+  world.backend = (url, { channel }) => [200, { channel, epoch: null, seq: 0, recovered: false, messages: [] }];
+  const heard = listen(gateway.subscribe("logs", { since: { epoch: "e1", seq: 6 } }));
+  await world.run();
+  assert.deepEqual(heard, [{ recovered: false, position: null }]);
+});
+
+test("a Gateway hears nothing of an epoch that one of its claims has left", async () => {
+  const { world, store, gateway } = start();
+  const heard = listen(gateway);
+  const former = listen(gateway.subscribe("logs"));
+  await world.run();
+  const late = store.append("logs", log(1));
+  store.expire("logs");
+  store.append("logs", log(2));
+  gateway.subscribe("logs", { rewind: 5 });
+  await world.run();
+  world.socket.receive(late);
+  assert.deepEqual([former.at(-1), heard.at(-1)], [1, 2]);
 });
 
 test("without the option nothing is asked, and numbers change nothing", async () => {
