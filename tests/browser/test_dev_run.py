@@ -112,3 +112,19 @@ def test_a_wrong_signature_is_refused_and_the_page_beside_it_goes_on(page, print
     assert refusal["status"] == 403
     assert json.loads(curl(pasted(printed, "Send an event")).stdout)["sent"] == 1
     page.locator("#run-list .name", has_text="My Workflow").first.wait_for()
+
+
+@pytest.mark.parametrize("registry", ["dynamodb"], indirect=True, scope="module")
+def test_history_is_read_over_the_socket_too_where_the_gateway_registers_connections(page, printed):
+    curl(pasted(printed, "Send an event"))
+    name = page.evaluate(
+        """async () => {
+            const { Gateway } = await import("/client/gateway.js");
+            const { websocket_url } = await (await fetch("/config.json")).json();
+            const other = new Gateway(websocket_url, { auth: "/websocket/auth", history: true });
+            const { promise, resolve } = Promise.withResolvers();
+            other.subscribe("admin", { rewind: 1 }).bind("admin_event", ({ run_name }) => resolve(run_name));
+            return promise;
+        }"""
+    )
+    assert name == "My Workflow"
