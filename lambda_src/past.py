@@ -10,6 +10,7 @@ import admission
 import frames
 import registry
 from broadcaster.aws.json_service import requests_made
+from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.errors import InvalidArgumentError
 from broadcaster.history.dynamodb_jobs import newest_of, read_back, read_since
 from broadcaster.history.dynamodb_rows import key_of
@@ -19,7 +20,6 @@ from invocation import Invocation
 from own_environment import required
 from subscriptions import note_failure
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from broadcaster.aws.json_service import Job
 

@@ -6,7 +6,8 @@ import sys
 import time
 import weakref
 
-TYPE_CHECKING = False  # as type checkers know it, without importing typing
+from ..cheap_typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from .publisher import Publisher
 
