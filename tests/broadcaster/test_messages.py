@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.errors import InvalidArgumentError, MessageError
-from broadcaster.messages import MAX_MESSAGE_BYTES, MessageEncoder, encode, envelope
+from broadcaster.messages import MAX_MESSAGE_BYTES, MessageEncoder, _Ids, encode, envelope, id_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -57,6 +57,30 @@ def test_a_message_of_the_largest_size_passes_and_one_byte_more_does_not():
         encode("logs", "log", "x" * (MAX_MESSAGE_BYTES - overhead + 1))
 
 
+def test_room_for_what_is_added_counts_as_if_it_were_there():
+    encoder = MessageEncoder()
+    rest = len(encoder.message("a", "b", ""))
+    encoder.message("a", "b", "x" * (MAX_MESSAGE_BYTES - rest - 80), room=80)
+    with pytest.raises(MessageError, match=f"is {MAX_MESSAGE_BYTES + 1:,} bytes"):
+        encoder.message("a", "b", "x" * (MAX_MESSAGE_BYTES - rest - 79), room=80)
+
+
+def test_the_id_of_an_event_is_read_from_it_and_from_its_message():
+    event = MessageEncoder().event("log", {"id": "another"})
+    written = json.loads(b"{%b}" % event)["id"]
+    assert id_of(event) == id_of(envelope("logs", [event])) == written
+
+
+def test_an_id_tells_when_it_was_made_and_where_counting_began(monkeypatch):
+    monkeypatch.setattr("time.time_ns", lambda: 1_764_000_000_123_999_999)
+    made = [int(_Ids()(), 16) for _ in range(64)]
+    assert {number >> 40 for number in made} == {1_764_000_000_123}
+    starts = [number & 0xFF_FFFF_FFFF for number in made]
+    assert max(starts) < 2**39, "there is room to count up"
+    assert max(starts) > 2**38, "in all of it counting may begin"
+    assert {number & 3 for number in starts} == {0, 1, 2, 3}
+
+
 def test_the_size_counts_bytes_and_not_characters():
     with pytest.raises(MessageError):
         encode("logs", "log", "ü" * (MAX_MESSAGE_BYTES // 2))
@@ -87,6 +111,10 @@ def test_an_event_needs_a_printable_name_of_bounded_length(event):
         encode("admin", event, {})
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 250
+
+
+def test_the_longest_name_of_an_event_passes():
+    assert json.loads(encode("admin", "x" * 200, {}))["event"] == "x" * 200
 
 
 @pytest.mark.parametrize("event", ["pusher:subscription_error", "pusher:pong", "pusher_internal:x"])
