@@ -64,7 +64,7 @@ def test_a_taken_port_is_one_sentence(checkout, option):
 
 
 def test_a_missing_node_is_one_sentence(clone):
-    done = dev("run", root=clone, PATH="")
+    done = dev("run", "--port", "0", "--backend-port", "0", root=clone, PATH="")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "install Node 20 or newer" in done.stderr
@@ -76,7 +76,7 @@ def test_a_node_that_is_too_old_is_one_sentence(clone):
     node.parent.mkdir()
     node.write_text("#!/bin/sh\necho v18.20.4\n")
     node.chmod(0o755)
-    done = dev("run", root=clone, PATH=str(node.parent))
+    done = dev("run", "--port", "0", "--backend-port", "0", root=clone, PATH=str(node.parent))
     assert done.returncode == 1
     assert done.stderr == (
         "dev.py: Node v18.20.4 is too old for the CDK CLI; install Node 20 or newer and run this again\n"
