@@ -1,6 +1,5 @@
-import { withoutQuery } from "./backend.js";
+import { within, withoutQuery } from "./backend.js";
 import { Emitter } from "./emitter.js";
-import { reader } from "./history.js";
 import { kept } from "./kept.js";
 import { LONGEST_PAUSE, OVERLAP, REMEMBERED, SECOND, TICK } from "./limits.js";
 import { openLink } from "./link.js";
@@ -23,13 +22,13 @@ export class Connection extends Emitter {
   #failures = 0;
   #isWanted = false;
   #retry;
+  _place; // gives a claim on a channel with history its place among the messages
 
   constructor(url, isPassing, platform = globalThis) {
     super();
     this._url = url;
     this._platform = platform; // where timers, sockets and requests come from; tests bring their own
     this._isPassing = isPassing; // open for as long as there are claims: others like it are made with every render
-    this._read = reader(this);
   }
 
   get socket_id() {
@@ -46,6 +45,7 @@ export class Connection extends Emitter {
   }
 
   connect() {
+    this._load();
     if (this.#isWanted) return;
     this.#isWanted = true;
     for (const type of PAGE_EVENTS) this._platform.addEventListener?.(type, this);
@@ -121,6 +121,24 @@ export class Connection extends Emitter {
     }
   }
 
+  /** Loads what history takes: a module of its own, so that a page without history has nothing of it. */
+  async _load() {
+    if (!this._options.history || this._place) return;
+    const early = new Set(); // messages that come before it
+    this._place = () => ({ _stand() {}, _take: (message) => early.add(message) });
+    try {
+      const { places } = await within(import("./history.js"), this._platform, "it");
+      this._place = places(this);
+      for (const claim of this._allClaims()) claim.subscribed = false; // where it went on without
+    } catch ({ message }) {
+      this._place = null; // the next subscription tries again
+      message = `history.js, which belongs beside gateway.js, cannot be loaded: ${message}`;
+      this._fail("HistoryError", { message });
+    }
+    for (const claim of this._allClaims()) claim._join();
+    for (const message of early) this._receive(message);
+  }
+
   /** After any change: hands over to the next link once it can do all that is wanted, and tells new subscribers. */
   _settle() {
     if (this._next?._isSettled()) {
@@ -129,9 +147,7 @@ export class Connection extends Emitter {
     }
     const link = this._link;
     if (link?._id) this.#enter("connected", { socket_id: link._id });
-    for (const [name, channels] of this._channels) {
-      for (const channel of [...channels]) channel._stand(!!link?._has(name));
-    }
+    for (const claim of this._allClaims()) claim._stand(!!link?._has(claim.name));
   }
 
   _add(channel) {
@@ -160,8 +176,8 @@ export class Connection extends Emitter {
   }
 
   _receive(message) {
-    if (message.seq && this._options.history) {
-      for (const claim of this._claims(message.channel)) claim._take(message);
+    if (message.seq && this._options.history && this._place) {
+      for (const claim of this._claims(message.channel)) this._place(claim)._take(message);
       return;
     }
     for (const envelope of eventsIn(message)) {
@@ -184,6 +200,10 @@ export class Connection extends Emitter {
 
   _claims(name) {
     return [...(this._channels.get(name) ?? [])];
+  }
+
+  *_allClaims() {
+    for (const name of this._channels.keys()) yield* this._claims(name);
   }
 
   /** In the shape of Pusher's errors. */

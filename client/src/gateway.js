@@ -4,17 +4,17 @@
  *     Gateway     what a component holds: its own claims on channels; any number of them on a page
  *     Connection  what the Gateways of a page share: when to connect, reconnect and hand over
  *     link        one WebSocket
+ *     Place       where a claim is among the messages of a channel with history: history.js, which is apart, and loaded
+ *                 only where a page asks for history, so that whoever does not has nothing of it
  */
 import { address } from "./address.js";
 import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
-import { kept } from "./kept.js";
 import { CHANNEL_OPTIONS, check, checkTargets, GATEWAY_OPTIONS } from "./options.js";
 import { connectionOf, page } from "./shared.js";
 
 export class Gateway extends Emitter {
   #returned = new Map(); // channel name -> how many claims `unsubscribe` gave back
-  #reached = new Map(); // channel name -> epoch, the newest last -> number of the last message that was handed on
 
   constructor(key, options = {}) {
     super();
@@ -59,7 +59,7 @@ export class Gateway extends Emitter {
 
   disconnect() {
     const { connection } = this;
-    for (const name of connection._channels.keys()) for (const channel of this.#claims(name)) channel.unsubscribe();
+    for (const claim of connection._allClaims()) if (claim._gateway === this) claim.unsubscribe();
     if (!connection._channels.size) connection.disconnect();
   }
 
@@ -74,13 +74,5 @@ export class Gateway extends Emitter {
     if (!(this.#returned.get(name) >= claims.length)) return;
     this.#returned.delete(name);
     for (const channel of claims) channel._close();
-  }
-
-  /** How far one of its claims has come; returns whether none was as far, or in a later epoch. */
-  _reach(channel, epoch, seq = 0) {
-    const reached = kept(this.#reached, channel, () => new Map());
-    const isNews = kept(reached, epoch, () => 0) < seq && [...reached.keys()].at(-1) === epoch;
-    if (isNews) reached.set(epoch, seq);
-    return isNews;
   }
 }

@@ -15,7 +15,6 @@ export function openLink(connection) {
   const refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
   const busy = new Set(); // channels with a change under way, "" for the registration
   const waiting = new Map(); // channel -> what to call when the gateway answers
-  const signed = new Map(); // channel -> its signature
   let isDue = false; // the registration
   let isRegistered = !connection._options.register;
   let again; // timer: the registration is repeated
@@ -33,6 +32,8 @@ export function openLink(connection) {
   const link = {
     _id: null,
     _isClosed: false,
+    _signed: new Map(), // channel -> its signature
+    _request: request,
 
     /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
     _send(frame) {
@@ -70,12 +71,6 @@ export function openLink(connection) {
     _retry(name) {
       refused.delete(name);
       if (refused.delete("")) register();
-    },
-
-    /** Asks for history; the answer names its channel alone, so of each there may be one question at a time. */
-    _history(what) {
-      const { channel } = what;
-      return request(`history ${channel}`, { action: "history", ...what, auth: signed.get(channel) });
     },
 
     /** Does not wait for the closing handshake, which a dead network never finishes. */
@@ -215,7 +210,7 @@ export function openLink(connection) {
     const frame = { action: isWanted() ? "subscribe" : "unsubscribe", channel: name };
     if (connection._options.auth && isWanted()) {
       frame.auth = await sign(name);
-      signed.set(name, frame.auth);
+      link._signed.set(name, frame.auth);
       if (!isWanted()) return;
     }
     if (confirmed.has(name)) confirmed.set(name, false);

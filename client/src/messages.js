@@ -4,8 +4,3 @@ export const eventsIn = ({ events = {}, ...message }) =>
     .flat()
     .map((event) => ({ ...event, ...message }))
     .filter(({ event }) => typeof event === "string");
-
-/** Calls back whoever listens to them. */
-export function emit(target, message) {
-  for (const envelope of eventsIn(message)) target._emit(envelope.event, envelope.data, envelope);
-}
