@@ -5,10 +5,11 @@ import { useChannel } from "apigw-broadcaster-client/react";
 
 export function Runs({ id }) {
   // Made anew with every render, as people do; the page has one connection all the same.
-  new Gateway(process.env.NEXT_PUBLIC_PUSHER_KEY, { register: "/websocket/register" });
+  new Gateway(process.env.NEXT_PUBLIC_PUSHER_KEY, { register: "/websocket/register", history: "/websocket/history" });
   const [names, setNames] = useState([]);
   const [isReady, setReady] = useState(false);
-  useChannel("admin", "pusher:subscription_succeeded", () => setReady(true));
+  // There is a position where the bundler's part with the module of history was loaded.
+  useChannel("admin", "pusher:subscription_succeeded", ({ position }) => setReady(!!position));
   useChannel("admin", "admin_event", ({ run_name }) => setNames((known) => [...known, run_name]));
   return (
     <ul id={id} data-ready={isReady}>
