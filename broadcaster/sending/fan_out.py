@@ -344,13 +344,13 @@ class FanOut:
         self._window = max(min(_LEAST_WINDOW, self._concurrency), self._window - 1)
         number = self.sent + self._answers
         if self._throttles.is_everybody(connection_id, number):
-            self._pace.throttled(now, self._random(), self._throttles.share(number))
+            self._return_grant()
+            self._pace.throttled(now, self._random())
             if self._log is not None:
                 self._log.debug("the account is throttled: no posts for %.2f s", self._pace.paused_until - now)
-            self._return_grant()
             wait = self._pace.paused_until - now
         else:
-            if self._throttles.is_some(number, is_near=self._pace.is_scarce(now)):
+            if self._throttles.is_some(number, is_near=self._pace.is_reduced):
                 self._pace.ease(now)
             if not self._pace.is_reduced:
                 reason = "throttled, or its client reads too slowly (HTTP 429)"

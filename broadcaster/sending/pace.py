@@ -15,19 +15,21 @@ _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 2.0
 _CALM_AFTER = 1.0  # seconds after a pause without throttling, after which the next pause is a first one again
 _SLOWEST_SHARE = 0.005  # of the set rate
-_EASED_SHARE = 0.6  # of the rate is left where some, not all, were throttled
-_FEEDBACK = 0.08  # seconds in which answers still tell of posts from before the last change
-_LATELY = 0.1  # seconds over which it is averaged how fast requests really go out
-# So long after the ceiling was met it is the likely reason of any 429. Not longer: what slow readers get must not hold
-# a broadcast down for ever.
-_SCARCE_SECONDS = 5.0
-# The rate grows again by a step that itself grows exponentially: by little near the ceiling that was met, and back to
-# all of it in seconds should that have gone up. The step does not depend on the rate: what one cuts off in proportion
-# and gives back in equal parts becomes equal among processes that do not know of each other.
-_STEP = 0.0015  # of the set rate
-_STEP_GROWTH = 2.0  # in the exponent, each second
-_GUESS_GROWTH = 0.15  # of the rate, in each second beside the step, where the rate is only an estimate
-_LONGEST_GROWTH = 20.0  # seconds, by when any rate is the set one again
+# Half a second's requests let go at once, and what got through counted as if in half a second: that is a share of the
+# account's rate, whether its bucket was full or empty. A little less is safe, because some 429s are told too late.
+_LATELY = BURST_SECONDS
+_PASSED_SHARE = 0.85
+# What one cuts off in proportion and gives back in equal parts becomes equal among processes that do not know of each
+# other. 429s do hit in proportion to the rate, so each takes the same, and each second gives the same. What all of them
+# send too much shrinks to a third in a third of a second, which is long beside the time that an answer takes.
+_TAKEN_BY_429 = 3.0  # requests per second
+_TAKEN_SHARE = 0.1  # of the rate at most
+_GIVEN_BY_SECOND = 4.5  # requests per second
+# Without a 429 for so many seconds the rate soars, since the ceiling may have gone up: all of it is back after 12 s.
+# Sooner it would soar by chance: by the above a process hears 1.5 of them a second.
+_QUIET = 4.5
+_QUIET_POWER = 8
+_LEAST_SHARE = 0.75  # of what surely got through: what slow readers get must not hold a broadcast down
 
 
 class Pace:
@@ -49,10 +51,10 @@ class Pace:
         self._tokens = self._burst
         self._filled_at: float | None = None
         self._rate = rate
-        self._rate_met = self._throttled_rate = rate  # after and before the ceiling was met the last time, at `_met_at`
-        self._met_at = self._scarce_since = -inf
-        self._is_guess = True
-        self._granted_lately = self._granted_at = 0.0
+        self._rate_met = rate  # after the ceiling was met the last time, at `_met_at`
+        self._met_at = -inf
+        self._least_rate = 0.0
+        self._passed_lately = self._granted_at = 0.0
         self._pause = _FIRST_PAUSE
         self.paused_until = -inf
 
@@ -66,7 +68,7 @@ class Pace:
             self._fill(now)
             granted = min(wanted, int(self._tokens))
             self._tokens -= granted
-            self._granted_lately = self._granted_lately * exp((self._granted_at - now) / _LATELY) + granted
+            self._passed_lately = self._passed_lately * exp((self._granted_at - now) / _LATELY) + granted
             self._granted_at = now
             return granted
 
@@ -74,6 +76,7 @@ class Pace:
         """Return what was granted and not used."""
         with self._lock:
             self._tokens = min(self._burst, self._tokens + granted)
+            self._passed_lately -= granted
 
     def next_grant(self, now: float) -> float:
         """Return the time at which one more request may go out; `now` or earlier if it may at once."""
@@ -85,61 +88,60 @@ class Pace:
                 return max(self.paused_until, now)
             missing = max(1.0, self._rate * _GRANT_SECONDS) - self._tokens
             # A hair later than exact, so that rounding cannot leave the caller a moment before a whole token.
-            return max(self.paused_until, now + missing / self._rate + 1e-6)
+            return max(self.paused_until, now) + missing / self._rate + 1e-6
 
     @property
     def is_reduced(self) -> bool:
-        """Whether it is slower than it was set to be, so that the account is the likely reason of any 429."""
+        """Whether it is slower than it was set to be: the account's ceiling was met, and may be the reason of a 429."""
         return self._rate < self._full_rate
 
-    def is_scarce(self, now: float) -> bool:
-        """Return whether the account's ceiling was met lately."""
-        return now - self._scarce_since < _SCARCE_SECONDS
-
-    def throttled(self, now: float, jitter: float, share: float = 0.5) -> None:
+    def throttled(self, now: float, jitter: float) -> None:
         """Pause all and go on at the rate that got through: not one connection but everybody was throttled.
 
         What arrives during the pause was sent before it: it makes the estimate of that rate better, and nothing else.
 
         Args:
             jitter: 0 to 1, random, so that several processes do not come back at the same moment.
-            share: of the latest answers that were throttled.
+        """
+        with self._lock:
+            self._passed_lately -= 1
+            if now >= self.paused_until:
+                self._fill(now)
+                is_calm = now - self.paused_until > _CALM_AFTER
+                self._pause = _FIRST_PAUSE if is_calm else min(self._pause * 2, _LONGEST_PAUSE)
+                self.paused_until = self._filled_at = now + self._pause * (0.5 + jitter / 2)
+                self._tokens = 0.0
+                self._met_at = now
+            self._go_on(self._passed_rate(self._met_at), self._met_at)
+            self._least_rate = self._rate * _LEAST_SHARE
+
+    def ease(self, now: float) -> None:
+        """Go on a little slower, without a pause: the ceiling was met, and some posts were throttled.
+
+        The first time at the rate that got through. What a rate soared by since is lost, unless it was used.
         """
         with self._lock:
             if now < self.paused_until:
-                self._go_on(self._throttled_rate * (1 - share), self._met_at)
                 return
             self._fill(now)
-            self._throttled_rate = self._real_rate(now)
-            self._go_on(self._throttled_rate * (1 - share), now)
-            self._is_guess = True
-            self._tokens = 0.0
-            self._scarce_since = now
-            is_calm = now - self.paused_until > _CALM_AFTER
-            self._pause = _FIRST_PAUSE if is_calm else min(self._pause * 2, _LONGEST_PAUSE)
-            self.paused_until = now + self._pause * (0.5 + jitter / 2)
-
-    def ease(self, now: float) -> None:
-        """Go on slower, without a pause: the ceiling was met, and some posts were throttled."""
-        with self._lock:
-            if now < max(self.paused_until, self._met_at) + _FEEDBACK:
-                return
-            self._fill(now)
-            self._go_on(self._real_rate(now) * _EASED_SHARE, now)
-            self._is_guess = False
+            rate = self._passed_rate(now)
+            if self.is_reduced:
+                given = _GIVEN_BY_SECOND * (now - self._met_at)
+                taken = min(_TAKEN_BY_429, self._rate * _TAKEN_SHARE)
+                rate = max(rate, self._rate_met + given - taken, self._least_rate)
+            else:
+                self._least_rate = rate * _LEAST_SHARE
+            self._go_on(rate, now)
             self._tokens = min(self._tokens, 0.0)
-            if not self.is_scarce(now):
-                self._scarce_since = now
 
-    def _real_rate(self, now: float) -> float:
-        """Return the requests per second of late: with tokens left it is not the rate that held them back."""
-        lately = self._granted_lately / _LATELY * exp((self._granted_at - now) / _LATELY)
-        return min(self._rate, lately) if self._tokens >= 1 and lately else self._rate
+    def _passed_rate(self, now: float) -> float:
+        """Return a rate at which requests would go on getting through, by those that did lately."""
+        return self._passed_lately * exp((self._granted_at - now) / _LATELY) / _LATELY * _PASSED_SHARE
 
     def _go_on(self, rate: float, met_at: float) -> None:
         """Let the rate grow from here."""
         self._met_at = met_at
-        self._rate = self._rate_met = max(rate, self._full_rate * _SLOWEST_SHARE)
+        self._rate = self._rate_met = max(min(self._rate, rate), self._full_rate * _SLOWEST_SHARE)
 
     def _fill(self, now: float) -> None:
         if self._filled_at is None:
@@ -150,10 +152,9 @@ class Pace:
         self._filled_at = now
         self._tokens = min(self._burst, self._tokens + passed * self._rate)
         if self._rate < self._full_rate:
-            since = min(now - self._met_at, _LONGEST_GROWTH)
-            step = self._full_rate * _STEP * (exp(_STEP_GROWTH * since) - 1)
-            guess = self._rate_met * _GUESS_GROWTH * since if self._is_guess else 0.0
-            self._rate = min(self._full_rate, self._rate_met + guess + step)
+            since = now - self._met_at
+            grown = _GIVEN_BY_SECOND * (since + (since / _QUIET) ** _QUIET_POWER)
+            self._rate = min(self._full_rate, self._rate_met + grown)
 
 
 class ThrottleWatch:
@@ -165,19 +166,19 @@ class ThrottleWatch:
     _SAMPLE = 8
     _WINDOW = 16
     _CONNECTIONS = 6
-    _SHARE_OF = 128  # answers
-    # So many in so many answers mean that the ceiling was met; fewer do where it is known to be near.
-    _SOME = (6, 48)
-    _SOME_NEAR = (3, 64)
+    # Slow readers explain one 429 in so many answers; so many more mean that the ceiling was met. Fewer do where it is
+    # known to be near.
+    _SOME = (10, 6)
+    _SOME_NEAR = (400, 4)
 
     def __init__(self) -> None:
         self._latest: deque[tuple[int, str]] = deque(maxlen=self._SAMPLE)
-        self._numbers: deque[int] = deque(maxlen=self._SHARE_OF)
+        self._unexplained = 0.0
+        self._number = 0  # of the answer that was counted last
 
     def is_everybody(self, connection_id: str, number: int) -> bool:
         """Record that a connection was throttled, in the answer of this number; return whether everybody is."""
         self._latest.append((number, connection_id))
-        self._numbers.append(number)
         return (
             len(self._latest) == self._SAMPLE
             and number - self._latest[0][0] < self._WINDOW
@@ -185,14 +186,13 @@ class ThrottleWatch:
         )
 
     def is_some(self, number: int, *, is_near: bool) -> bool:
-        """Return whether more of the latest answers were 429 than a few slow readers explain.
+        """Record that not everybody was; return whether more of the latest answers were than slow readers explain.
 
         Args:
-            is_near: whether the account's ceiling was met lately.
+            is_near: whether the account's ceiling was met and is not forgotten yet.
         """
-        some, answers = self._SOME_NEAR if is_near else self._SOME
-        return len(self._numbers) >= some and number - self._numbers[-some] < answers
-
-    def share(self, number: int) -> float:
-        """Return the share of the latest answers that were 429; a little below 1 if all were."""
-        return sum(number - throttled < self._SHARE_OF for throttled in self._numbers) / (self._SHARE_OF + 1)
+        answers, some = self._SOME_NEAR if is_near else self._SOME
+        explained = (number - self._number) / answers
+        self._unexplained = min(max(0.0, self._unexplained - explained) + 1, some)
+        self._number = number
+        return self._unexplained == some

@@ -24,6 +24,12 @@ def test_processes_that_know_nothing_of_each_other_share_an_account():
     assert told.failed == 0
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("case", [(5_000, 16, 2_500), (10_000, 16, 10_000)])
+def test_sixteen_processes_that_know_nothing_of_each_other_come_to_equal_shares(case, seed):
+    assert judge(Simulation(*case, seed).run(), *case)[1] == []
+
+
 def test_a_list_that_takes_longer_than_the_deadline_is_served_to_its_end():
     told = Simulation(20_000, 1, 1_000).run()
     assert told.last > 17.0
