@@ -13,6 +13,8 @@ import pytest
 import publisher
 from broadcaster.registries.dynamodb_rows import puts, start_of
 from publishing import delivery, keys, table
+from publishing.events import Event
+from publishing.messages import messages_of
 from publishing.signature import Key
 from tests.lambda_src.publishing.conftest import event_of, query_of, sign
 
@@ -209,6 +211,16 @@ def test_a_row_that_is_no_connection_does_not_keep_the_event_from_others(functio
     function.listen("admin", "..", IDS[0])
     assert function.call("POST", "/apps/1024/events", EVENT)[0] == 200
     assert [to for to, _ in function.posted()] == [IDS[0]]
+
+
+def test_what_there_is_no_time_left_for_has_failed_and_is_not_tried(function: Publisher) -> None:
+    for channel in ("first", "second", "third"):
+        function.listen(channel, IDS[0])
+    function.api.answers = ["hang", "hang"]
+    messages = messages_of(Event(channel, "tick", 1) for channel in ("first", "second", "third"))
+    counts = delivery.send(messages, deadline=time.monotonic() + 3)
+    assert counts.as_members() == {"sent": 0, "failed": 3, "stale": 0}
+    assert {message["channel"] for _, message in function.posted()} == {"first"}
 
 
 def test_both_keys_are_good_after_a_rotation(function: Publisher, lambda_environment: pytest.MonkeyPatch) -> None:
