@@ -237,27 +237,6 @@ def test_outcomes(case):
 # ----------------------------------------------------------------------------------------------------------- registries
 
 
-SCOPES = ("abc123xyz/production", "127.0.0.1:8001/production", "[::1]:8001/a%20b", "ws.example.com", "{x} grün 😀*#")
-
-
-def layout_cases():
-    ids = ["L0SM9cOFvHcCIhw=", "eu8B_H2DM9arbC4=", "A1b2C3d4==", "abcdefgh"]
-    return [
-        *[{"redis": {"channel": channel}} for channel in ("admin", "*", "A-Z_a=z@1,2.3;4:5/6")],
-        *[{"redis": {"connection_id": connection_id}} for connection_id in ids],
-        *[{"redis": {"connection_id": connection_id, "scope": "abc123xyz/production"}} for connection_id in ids[:1]],
-        *[{"redis": {"channel": "admin", "scope": scope}} for scope in SCOPES],
-        *[
-            {"dynamodb": {"connection_id": connection_id, "channels": channels, "now": 1764000000.25, "lifetime": 7500}}
-            for connection_id, channels in zip(ids, (["*"], ["admin"], ["admin", "a/b"], []), strict=True)
-        ],
-        *[
-            {"dynamodb": {"connection_id": ids[0], "channels": ["admin"], "now": 0, "lifetime": 1, "scope": scope}}
-            for scope in SCOPES
-        ],
-    ]
-
-
 def layout_case(case):
     if "redis" in case:
         given = case["redis"]

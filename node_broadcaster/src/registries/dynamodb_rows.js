@@ -26,8 +26,8 @@ const MAX_BATCH = 25; // rows written by one BatchWriteItem
 class Rows {
   #start;
 
-  constructor(scope = "") {
-    this.#start = scope && `${encodeScope(scope)}#`;
+  constructor(scope) {
+    this.#start = scope === undefined ? "" : `${encodeScope(scope)}#`;
   }
 
   /**

@@ -32,13 +32,13 @@ const KEY_SLACK = 60; // seconds
 class Keys {
   #start;
 
-  constructor(prefix = DEFAULT_PREFIX, scope = "") {
+  constructor(prefix = DEFAULT_PREFIX, scope) {
     if (!/^[A-Za-z0-9_\-.:/]{1,100}$/.test(prefix)) {
       throw new ConfigurationError(
         `prefix ${show(prefix)} cannot start the keys of a registry; give 1 to 100 of A-Z a-z 0-9 _ - . : /`,
       );
     }
-    this.#start = scope ? `${prefix}:${encodeScope(scope)}` : prefix;
+    this.#start = scope === undefined ? prefix : `${prefix}:${encodeScope(scope)}`;
     this.connections = `${this.#start}:connections`;
   }
 

@@ -7,7 +7,7 @@ const { ConfigurationError, show } = require("../errors.js");
 function encodeScope(scope) {
   if (!scope || [...scope].length > 400 || /(?! )[\p{C}\p{Z}]/u.test(scope)) {
     throw new ConfigurationError(
-      `scope ${show(scope, 120)} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'`,
+      `scope ${show(scope).slice(0, 120)} cannot tell deployments apart; give 1 to 400 characters, e.g. 'abc123xyz/production'`,
     );
   }
   const ofByte = (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
