@@ -89,7 +89,7 @@ test("a process that has sent ends by itself", async () => {
     initBroadcaster({ endpointUrl: "${server.url}", region: "us-east-1", timeout: 60, deadline: 100 });
     registerConnection("${ID}");
     broadcastAdminEvent({}).then(console.log);`;
-  const env = { ...process.env, AWS_ACCESS_KEY_ID: "AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY: "secret", AWS_PROFILE: "" };
+  const env = { ...process.env, AWS_ACCESS_KEY_ID: "AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY: "secret" };
   const { stdout } = await run(process.execPath, ["-e", code], { env });
   assert.equal(stdout, "{ sent: 1, failed: 0, stale: 0 }\n");
   await server.close();

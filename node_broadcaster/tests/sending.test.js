@@ -50,6 +50,13 @@ test("a message goes to everybody, signed, with its length in bytes", async () =
   }
 });
 
+test("keys in the environment win over a profile, which has others or is not on this machine", async () => {
+  process.env.AWS_PROFILE = "of-another-account";
+  const { send } = await connectTo(1);
+  assert.deepEqual(await send(), { sent: 1, failed: 0, stale: 0 });
+  assert.match(server.requests[0].headers.Authorization, /Credential=AKIAEXAMPLE\//);
+});
+
 test("connections are kept, and one carries many messages", async () => {
   const { send } = await connectTo(400);
   for (let round = 0; round < 5; round += 1) await send();

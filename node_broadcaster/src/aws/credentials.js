@@ -33,9 +33,9 @@ class CredentialSource {
   }
 
   #fromEnvironment() {
-    const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_PROFILE } = this.#environment;
-    // A profile that is named wins, as in AWS's SDK for JavaScript.
-    if (!accessKey || AWS_PROFILE) return undefined;
+    // Whatever AWS_PROFILE says: it is set for other programs, as a rule, and boto3 goes by the keys as well.
+    const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = this.#environment;
+    if (!accessKey) return undefined;
     if (!secretKey) {
       throw new ConfigurationError("AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not; set both or neither");
     }
