@@ -229,9 +229,9 @@ class Face:
 
         That takes as long as an import, which a caller of `publish` is not to wait for.
         """
-        if not self._making_publisher.acquire(False):
+        if self._making_publisher.locked():
             return self._publisher
-        try:
+        with self._making_publisher:
             if self._publisher is None:
                 with importing:
                     from .publishing.publisher import Publisher
@@ -247,8 +247,6 @@ class Face:
                 )
                 publisher.is_closed = self._is_closed
                 self._publisher = publisher
-        finally:
-            self._making_publisher.release()
         return self._publisher
 
     def _publish_early(self) -> None:
@@ -256,16 +254,14 @@ class Face:
 
         What is published meanwhile gets behind it: an event leaves the queue only when it is with the publisher.
         """
-        while (publisher := self._publisher) is not None and self._early and self._publishing_early.acquire(False):
-            try:
+        while (publisher := self._publisher) is not None and self._early and not self._publishing_early.locked():
+            with self._publishing_early:
                 while self._early:
                     channel, event, data, latest = self._early[0]
                     try:
                         publisher.publish(channel, event, data, latest=latest)
                     finally:
                         self._early.popleft()
-            finally:
-                self._publishing_early.release()
 
     def _begin_publishing(self) -> None:
         """Begin without what waits for the publisher: at first, and in a forked child."""

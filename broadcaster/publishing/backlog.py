@@ -79,12 +79,13 @@ class Backlog:
             queue = self._all[channel] = _Channel()
         if latest is not None and (before := queue.latest.get(latest)) is not None:
             self._supersede(queue, before)
-        event = Event(body, now, self._ledger.accept(), latest)
+        event = Event(body, now, latest)
         queue.events.append(event)
         if latest is not None:
             queue.latest[latest] = event
         self._waiting[channel] = queue
         self._count(queue, 1, len(body))
+        self._ledger.accept(event)
         while self.count > self._most_events or self.size > self._most_bytes:
             fullest = max(self._waiting, key=lambda each: self._waiting[each].size)
             self._drop_oldest(fullest, OVERFLOW)
@@ -165,9 +166,9 @@ class Backlog:
 
     def _supersede(self, queue: _Channel, event: Event) -> None:
         # It leaves a gap: to take it out of the middle each time would take longer the more is waiting.
+        self._ledger.end_superseded(event)
         self._count(queue, -1, -len(event.body))
         event.body = b""
-        self._ledger.end_superseded(event)
         queue.gaps += 1
         if queue.gaps > _MOST_GAPS and 2 * queue.gaps > len(queue.events):
             queue.events = deque(each for each in queue.events if each.body)
@@ -175,13 +176,13 @@ class Backlog:
 
     def _drop_oldest(self, channel: str, reason: str) -> None:
         queue = self._waiting[channel]
-        event = self._remove_first(queue)
-        if event.body:
-            self._ledger.end((event,), reason)
-        if not queue.events:
+        if queue.events[0].body:
+            self._ledger.end((queue.events[0],), reason)
+        if len(queue.events) == 1:
             del self._waiting[channel]
+        self._remove_first(queue)
 
-    def _remove_first(self, queue: _Channel) -> Event:
+    def _remove_first(self, queue: _Channel) -> None:
         event = queue.events.popleft()
         if event.body:
             self._count(queue, -1, -len(event.body))
@@ -189,7 +190,6 @@ class Backlog:
                 del queue.latest[event.latest]
         else:
             queue.gaps -= 1
-        return event
 
     def _count(self, queue: _Channel, number: int, size: int) -> None:
         queue.size += size

@@ -20,20 +20,24 @@ class Event:
     Attributes:
         body: its members, as `messages.MessageEncoder.event` wrote them; empty once it was superseded.
         at: when it was published, on the publisher's clock.
-        generation: of the flush that it belongs to.
+        generation: of the flush that it belongs to; None before it was accepted and after it has ended.
     """
 
     __slots__ = ("at", "body", "generation", "latest")
 
-    def __init__(self, body: bytes, at: float, generation: int, latest: str | None) -> None:
+    def __init__(self, body: bytes, at: float, latest: str | None) -> None:
         self.body = body
         self.at = at
-        self.generation = generation
+        self.generation: int | None = None
         self.latest = latest
 
 
 class Ledger:
-    """Counts each event once when it is accepted and once when it has ended."""
+    """Counts each event once when it is accepted and once when it has ended.
+
+    Also when a signal handler's exception cuts a caller off in the middle: an event that is counted in for good would
+    let no flush be true any more.
+    """
 
     def __init__(self) -> None:
         self.generation = 0
@@ -41,12 +45,12 @@ class Ledger:
         self.dropped = dict.fromkeys(_REASONS, 0)
         self._open: dict[int, int] = {}  # events that have not ended, by generation
 
-    def accept(self) -> int:
-        """Count an event in; return its generation."""
-        generation = self.generation
-        self._open[generation] = self._open.get(generation, 0) + 1
+    def accept(self, event: Event) -> None:
+        """Count an event in."""
+        before = self._open.get(self.generation, 0)
+        self._open[self.generation] = before + 1
         self.queued += 1
-        return generation
+        event.generation = self.generation
 
     def end(self, events: Iterable[Event], reason: str | None = None) -> None:
         """Count events out: as sent, or as dropped for this reason."""
@@ -92,11 +96,14 @@ class Ledger:
     def _close(self, events: Iterable[Event]) -> int:
         number = 0
         for event in events:
-            number += 1
+            if event.generation is None:
+                continue
             left = self._open[event.generation] - 1
             if left:
                 self._open[event.generation] = left
             else:
                 del self._open[event.generation]
-        self.queued -= number
+            event.generation = None
+            self.queued -= 1
+            number += 1
         return number

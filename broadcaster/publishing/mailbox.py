@@ -4,20 +4,28 @@ An event is put into a queue that needs no lock, and the thread sorts it into th
 an event on a quiet channel; while a channel's window is running it wakes at the end of that anyway. If much has
 gathered, the caller sorts, if the lock is free; if not, whoever holds it looks into the queue once more after giving it
 back. So a caller does not wait while another thread, or this very one, further down its stack (a signal handler, a
-`__del__`), holds the lock.
+`__del__`), holds the lock. Who flushes leaves a word in the same queue, for the same reason.
+
+The lock is taken by `with` alone: between `acquire` and `try` the exception of a signal handler, as of Ctrl-C, would
+leave it locked for good.
 """
 
+import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
+from ..results import PublisherStats
 from .backlog import Backlog
 from .ledger import Ledger
 
 # Beyond these the caller sorts, which keeps the bounds: events in the queue, and bytes of one.
 _MOST_UNSORTED = 16
 _LARGE = 4_096
+
+_TRIES = 100  # to get the lock, a millisecond apart
 
 
 class _Everything(Collection[str]):
@@ -47,7 +55,8 @@ class Mailbox:
     def __init__(self, backlog: Backlog, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._backlog = backlog
         self._clock = clock
-        self._inbox: deque[tuple[str, bytes | None, str | None]] = deque()
+        # Channel, body and key of an event; the reason why something is none; or whom to call when all before is out.
+        self._inbox: deque[tuple[Any, bytes | None, str | None]] = deque()
         self._lock = allocate_lock()
         self._bell = allocate_lock()  # locked while nobody has rung
         self._bell.acquire()
@@ -66,6 +75,8 @@ class Mailbox:
     def refuse(self, reason: str) -> None:
         """Count something that is no event. Does not wait."""
         self._inbox.append((reason, None, None))
+        if len(self._inbox) > _MOST_UNSORTED:
+            self._sort()
 
     @contextmanager
     def open(self) -> Iterator[Backlog]:
@@ -73,18 +84,24 @@ class Mailbox:
         with self._lock:
             self._sort_in()
             yield self._backlog
-        if len(self._inbox) > _MOST_UNSORTED:
-            self._sort()
+        self._sort()
 
     def when_out(self, call: Callable[[], None]) -> None:
-        """Let all that waits be due, and `call` be called when it has ended: at once, or in the thread."""
-        with self.open() as backlog:
-            generation = self.ledger.next_generation()
-            backlog.hurry()
-            if not self.ledger.has_ended(generation):
-                self._waiters.append((generation, call))
-                call = self.ring
-        call()
+        """Let all that waits be due, and `call` be called when it has ended, in some thread. Does not wait."""
+        self._inbox.append((call, None, None))
+        self._sort()
+        self.ring()
+
+    def stats(self) -> PublisherStats:
+        """Return the counts of now."""
+        for _ in range(_TRIES):
+            if not self._lock.locked():
+                with self._lock:
+                    self._sort_in()
+                    return self.ledger.stats()
+            time.sleep(0.001)
+        # In a signal handler this very thread holds the lock, further down its stack.
+        return self.ledger.stats()
 
     def tell_waiters(self) -> None:
         """Call those whose events have ended; in the thread."""
@@ -119,11 +136,9 @@ class Mailbox:
         self._needs_no_bell = _AWAKE
 
     def _sort(self) -> None:
-        while self._inbox and self._lock.acquire(False):
-            try:
+        while self._inbox and not self._lock.locked():
+            with self._lock:
                 is_due = self._sort_in()
-            finally:
-                self._lock.release()
             if is_due and self._needs_no_bell is not _AWAKE:
                 self.ring()
 
@@ -132,9 +147,19 @@ class Mailbox:
         now = self._clock()
         is_due = False
         while self._inbox:
-            channel, body, latest = self._inbox.popleft()
-            if body is None:
-                self.ledger.refuse(channel)  # which is a reason here
-            elif self._backlog.add(channel, body, latest, now) <= now:
-                is_due = True
+            what, body, latest = self._inbox.popleft()
+            if body is not None:
+                is_due = self._backlog.add(what, body, latest, now) <= now or is_due
+            elif isinstance(what, str):
+                self.ledger.refuse(what)
+            else:
+                self._flush(what)
         return is_due
+
+    def _flush(self, call: Callable[[], None]) -> None:
+        generation = self.ledger.next_generation()
+        self._backlog.hurry()
+        if self.ledger.has_ended(generation):
+            call()
+        else:
+            self._waiters.append((generation, call))

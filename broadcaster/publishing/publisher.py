@@ -128,8 +128,7 @@ class Publisher:
     def stats(self) -> PublisherStats:
         """See `Broadcaster.publisher_stats`."""
         notice_fork()
-        with self._mailbox.open():
-            return self._mailbox.ledger.stats()
+        return self._mailbox.stats()
 
     def close(self, timeout: float) -> None:
         """Send what waits, for at most so many seconds; what is left then is dropped, with one line to the log."""
@@ -151,9 +150,9 @@ class Publisher:
 
     def _start(self) -> None:
         """Start the thread, if nobody else is doing so."""
-        if self._clock() < self._start_at or not self._starting.acquire(False):
+        if self._clock() < self._start_at or self._starting.locked():
             return
-        try:
+        with self._starting:
             if self._courier is not None:
                 return
             courier = Courier(
@@ -175,8 +174,6 @@ class Publisher:
                 self._courier = None
                 self._start_at = self._clock() + _START_PAUSE
                 logger().warning("Events wait, because no thread could be started: %s. It is tried again", error)
-        finally:
-            self._starting.release()
 
     def _run(self, courier: Courier) -> None:
         try:

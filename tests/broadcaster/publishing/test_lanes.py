@@ -45,7 +45,7 @@ class LanesMachine(RuleBasedStateMachine):
         made = []
         for _ in range(events):
             self.number += 1
-            made.append(Event(b'"data":%d,"x":"%b"' % (self.number, b"x" * size), self.now, 0, None))
+            made.append(Event(b'"data":%d,"x":"%b"' % (self.number, b"x" * size), self.now, None))
         batch = Batch(channel, made, envelope(channel, [event.body for event in made]), shares=shares)
         self.offered.append((batch, sorted(viewers)))
         flight = self.lanes.offer(batch, sorted(viewers))
@@ -134,7 +134,7 @@ def test_those_who_wait_for_the_same_get_it_in_one_flight():
     lanes = Lanes(lambda batch: None, max_age=30.0, random=lambda: 0.5)
 
     def batch(number):
-        return Batch("logs", [Event(b'"data":%d' % number, 0.0, 0, None)], b"x" * 50, shares=True)
+        return Batch("logs", [Event(b'"data":%d' % number, 0.0, None)], b"x" * 50, shares=True)
 
     first = lanes.offer(batch(1), VIEWERS)
     assert lanes.offer(batch(2), VIEWERS) is None

@@ -1,9 +1,11 @@
 """`publish` over real HTTP, to a server that misbehaves by script."""
 
+import contextlib
 import datetime
 import gc
 import json
 import logging
+import random
 import signal
 import threading
 import time
@@ -223,6 +225,13 @@ def test_mistakes_are_counted_and_logged_once_for_each_kind_and_place(make, capl
     assert all("test_publisher.py" in record.getMessage() for record in errors)
 
 
+def test_mistakes_alone_do_not_gather_in_memory(make):
+    caster = make()
+    for _ in range(1_000):
+        caster.publish("not a channel", "log", {})
+    assert len(caster._publisher._mailbox._inbox) < 100
+
+
 def test_strict_raises_what_is_wrong_with_an_event(make):
     caster = make(strict=True)
     with pytest.raises(InvalidArgumentError):
@@ -424,6 +433,47 @@ def test_signal_handlers_and_finalizers_may_publish_at_any_moment(make, server):
     assert caster.flush(30.0)
     kinds = [data for _, _, data in heard(server, FAST)]
     assert (kinds.count("usual"), kinds.count("collected"), kinds.count("handled")) == (1_000, 1_000, len(published))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer on this system")
+def test_a_signal_handler_that_raises_in_the_middle_of_publish_leaves_nothing_locked_and_no_event_open(make, server):
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(_, frame):
+        if "broadcaster" in frame.f_code.co_filename:  # not in the finalizer of something else, which would swallow it
+            raise Interrupted
+
+    caster = make(window=0.01, queue=500)
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", {})
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(500):
+            end = time.monotonic() + 1.0
+            with contextlib.suppress(Interrupted):
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0002, 0.0006))
+                while time.monotonic() < end:
+                    caster.publish("logs", "log", {})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert caster.flush(30.0)
+    assert caster.publisher_stats().queued == 0
+
+
+def test_a_signal_handler_that_interrupts_publish_may_flush_and_count_and_close(make, server):
+    caster = make()
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", 1)
+    assert caster.flush(20.0)
+    with caster._publisher._mailbox._lock:  # as the thread that the handler has interrupted holds it
+        caster.publish("logs", "log", 2)
+        assert not caster.flush(0.05)
+        assert caster.publisher_stats().events == 1
+    assert caster.flush(20.0)
+    with caster._publisher._mailbox._lock:
+        caster.close(0.05)
 
 
 async def test_the_asyncio_face_publishes_without_waiting(server):
