@@ -166,11 +166,9 @@ class AsyncBroadcaster(Face):
         out = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._publisher.when_out(partial(_call_in, loop, out.set))
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(out.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+        return out.is_set()
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:  # noqa: ASYNC109 - as in the synchronous face
         """Close what this broadcaster opened; more than once is fine.

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
 
+from ..messages import POSITION_BYTES
 from .ledger import EXPIRED, OVERFLOW, Event, Ledger
 
 # What API Gateway bills as one message.
@@ -11,7 +12,7 @@ from .ledger import EXPIRED, OVERFLOW, Event, Ledger
 BILLED_BYTES = 32_768
 
 _SEPARATOR = 3  # bytes between two events of a message: `},{`
-_ENVELOPE = 32  # bytes at most around the channel's name and the events
+_ENVELOPE = 32 + POSITION_BYTES  # bytes at most around the channel's name and the events
 _MOST_GAPS = 32
 _MOST_QUIET = 1_000  # channels that are remembered although nothing waits on them
 

@@ -27,7 +27,7 @@ from .settings import MOST_BYTES, PublishingSettings
 if TYPE_CHECKING:
     from ..history.choose import History
 
-_ENVELOPE = len('{"channel":"",}') + POSITION_BYTES
+_ENVELOPE = len('{"channel":"",}')
 _SURELY_SMALL = 100_000  # bytes
 _START_PAUSE = 1.0  # seconds after which a thread that could not be started is tried again
 _MOST_SITES = 1_000
@@ -100,7 +100,9 @@ class Publisher:
                 raise InvalidArgumentError(f"latest is a key, which is text, not {type(latest).__name__}")
             body = self._messages.event(event, data)
             if len(body) > _SURELY_SMALL:
-                check_size(event, len(body) + len(channel) + _ENVELOPE)
+                has_history = self._history is not None and self._history.has(channel)
+                room = POSITION_BYTES if has_history else 0
+                check_size(event, len(body) + len(channel) + _ENVELOPE + room)
         except Exception as error:  # a user's own classes may raise anything while they are encoded
             if self._settings.strict:
                 raise
@@ -136,14 +138,14 @@ class Publisher:
         if self.is_closed:
             return
         end = self._clock() + timeout
-        is_out = self.flush(timeout)
+        self.flush(timeout)
         self.is_closed = True
         left = self._mailbox.ledger.queued
         courier = self._courier
         if courier is not None:
             courier.stop()
             self._has_ended.wait(max(0.0, end - self._clock()))
-        if not is_out and left:
+        if left:
             logger().warning("%d published events were not sent within %.1f seconds, and are dropped", left, timeout)
 
     # The thread

@@ -128,6 +128,24 @@ time.sleep(0.5)
     assert [line for line in log if line.startswith("3 published events were not sent within 2.0 seconds")]
 
 
+def test_what_daemon_threads_go_on_publishing_is_in_the_line_too(end, server):
+    server.answer_after = 0.1  # while which they publish more
+    _, log = end(
+        """
+import threading
+caster = make(window=30.0)
+def publish():
+    while not caster._is_closed:
+        caster.publish("logs", "log", 1)
+        time.sleep(0.001)
+for _ in range(2):
+    threading.Thread(target=publish, daemon=True).start()
+time.sleep(0.5)
+"""
+    )
+    assert any("published events were not sent" in line for line in log), log
+
+
 def test_an_asyncio_application_that_ends_without_close_sends_what_waits(end, server):
     end(
         """

@@ -20,6 +20,7 @@ from broadcaster import (
     MessageError,
     RegistryError,
 )
+from broadcaster.messages import MessageEncoder, envelope
 from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -230,6 +231,29 @@ def test_mistakes_alone_do_not_gather_in_memory(make):
     for _ in range(1_000):
         caster.publish("not a channel", "log", {})
     assert len(caster._publisher._mailbox._inbox) < 100
+
+
+def test_an_event_may_be_as_large_as_one_that_is_broadcast(make, server):
+    caster = make(history={"kept": 10})
+    caster.register_connection(FAST)
+    for channel, room in (("logs", 0), ("kept", 64)):
+        around = len(envelope(channel, [MessageEncoder().event("log", "")]))
+        for over in (0, 1):
+            caster.publish(channel, "log", "x" * (131_072 - around - room + over))
+    assert caster.flush(20.0)
+    assert [event[0] for event in heard(server, FAST)] == ["logs", "kept"]
+    assert len(server.requests[0][3]) == 131_072
+    assert caster.publisher_stats().dropped["invalid"] == 2
+
+
+def test_a_message_is_not_billed_twice_because_of_its_number_in_the_history(make, server):
+    caster = make(history={"kept": 1_000}, window=0.2)
+    caster.register_connection(FAST)
+    for size in range(100, 160):  # so that some message is full to the last bytes
+        for _ in range(32_768 // size):
+            caster.publish("kept", "log", "x" * size)
+        assert caster.flush(20.0)
+    assert max(len(body) for body in server.bodies[FAST]) <= 32_768
 
 
 def test_strict_raises_what_is_wrong_with_an_event(make):
@@ -484,6 +508,7 @@ async def test_the_asyncio_face_publishes_without_waiting(server):
         for number in range(10):
             caster.publish("logs", "log", number)
         assert await caster.flush()
+        assert await caster.flush(0)
         assert caster.publisher_stats().events == 10
         server.script = lambda connection_id, attempt: "hang"
         caster.publish("logs", "log", 10)
