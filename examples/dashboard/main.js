@@ -49,6 +49,7 @@ function connect({ websocket_url, options }) {
 /** Shows the runs as the backend knows them and, from exactly there on, what happens to them. */
 async function join() {
   const joining = gateway;
+  const joinAgain = () => setTimeout(() => gateway === joining && join(), PAUSE); // not at once: it may fail again
   try {
     const { position, runs: known } = await request("GET", "/runs");
     if (gateway !== joining) return; // signed out meanwhile
@@ -59,12 +60,12 @@ async function join() {
       runs.apply(data, at, latency);
       runsView.update();
     });
-    admin.bind("pusher:subscription_succeeded", ({ recovered }) => recovered || join());
+    admin.bind("pusher:subscription_succeeded", ({ recovered }) => recovered || joinAgain());
     if (!gateway.channel("logs")) followLog(); // not before there are runs to count its lines for
     report("snapshot");
   } catch (error) {
     failed(error, "snapshot");
-    setTimeout(() => gateway === joining && join(), PAUSE);
+    joinAgain();
   }
 }
 
