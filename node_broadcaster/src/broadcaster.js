@@ -89,7 +89,7 @@ class Broadcaster {
   async broadcast(channel, event, data) {
     this.#checkOpen();
     const body = encode(channel, event, data);
-    const listeners = await Listeners.begin(this.#registry.pages(channel));
+    const listeners = await Listeners.begin(this.#registry, channel);
     listeners.whenThere(this.#sender.wake);
     const result = listeners.isEmpty ? makeResult() : await this.#send(listeners, body);
     debug("%s on %s: %j%s", event, channel, result, result.failed ? `; the first: ${result.failures[0].reason}` : "");

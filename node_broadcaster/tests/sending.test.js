@@ -3,7 +3,8 @@
 
 const assert = require("node:assert/strict");
 const { beforeEach, afterEach, test } = require("node:test");
-const { Broadcaster, ConfigurationError, RefusedError, UnavailableError, InvalidArgumentError } = require("..");
+const { Broadcaster, MemoryRegistry } = require("..");
+const { ConfigurationError, RefusedError, UnavailableError, InvalidArgumentError } = require("..");
 const { HostileServer } = require("./hostile_server.js");
 
 const PATIENT = { deadline: 100, timeout: 60 }; // for tests in which nothing hangs, on a machine that may be busy
@@ -297,4 +298,30 @@ test("a broadcast that is under way ends well when the broadcaster is closed", a
   await broadcaster.close();
   assert.deepEqual(await sending, { sent: 200, failed: 0, stale: 0 });
   await assert.rejects(send, /this broadcaster was closed/);
+});
+
+test("what a registry of one's own throws or lists is a RegistryError, with the result where a part was sent", async () => {
+  const ID = "id-000000=";
+  const none = "the list of connections broke off: ";
+  const sent = { sent: 1, failed: 0, stale: 0 };
+  const cases = [
+    [() => undefined, /^the list of connections broke off: TypeError: /, null],
+    [() => assert.fail("away"), `${none}AssertionError: away`, null],
+    [async () => [[ID]], /^the list of connections broke off: TypeError: /, null],
+    [() => [[ID, 7]], "the registry lists 7, which is no text; connection ids are strings", null],
+    [() => [[ID], [null]], "the registry lists null, which is no text; connection ids are strings", sent],
+    [
+      async function* () {
+        yield [ID];
+        throw new Error("away");
+      },
+      `${none}Error: away`,
+      sent,
+    ],
+  ];
+  for (const [pages, message, result] of cases) {
+    const registry = Object.assign(new MemoryRegistry(), { pages });
+    await assert.rejects(connect({ registry }).broadcast("admin", "e", 1), { name: "RegistryError", message, result });
+  }
+  assert.equal(server.requests.length, 2);
 });

@@ -1,7 +1,7 @@
 /** The listeners of one broadcast, read from a registry page by page while it is sent. */
 "use strict";
 
-const { RegistryError } = require("../errors.js");
+const { BroadcasterError, RegistryError, show } = require("../errors.js");
 
 // Each names another path than that of a connection, so neither is posted to. Nothing here registers them, but whoever
 // can write where the entries live could put one there, and one such entry must not end the broadcast for everybody.
@@ -19,10 +19,14 @@ class Listeners {
   #next; // undefined: none any more; null: on its way
   #whenThere = () => {};
 
-  /** Read the first page; reject with a RegistryError if it cannot be read. */
-  static async begin(pages) {
-    const listeners = new Listeners(pages[Symbol.asyncIterator]());
-    listeners.#next = await listeners.#page();
+  /** Read the first page; reject with a RegistryError if it cannot be read, or another error of ours. */
+  static async begin(registry, channel) {
+    const listeners = new Listeners(connectionsIn(registry, channel));
+    try {
+      listeners.#next = await listeners.#page();
+    } catch (error) {
+      throw error instanceof BroadcasterError ? error : brokenOff(error);
+    }
     return listeners;
   }
 
@@ -56,17 +60,30 @@ class Listeners {
   }
 
   async #page() {
-    for (;;) {
-      const { done, value } = await this.#pages.next();
-      if (done) return undefined;
-      const ids = value.filter((connectionId) => IS_ID.test(connectionId));
-      if (ids.length) return ids;
-    }
+    return (await this.#pages.next()).value;
   }
 
   #endWith(error) {
-    this.error = error instanceof RegistryError ? error : new RegistryError(error.message, { cause: error });
+    // Of a registry that is somebody's own, or of credentials that are gone.
+    this.error = error instanceof RegistryError ? error : brokenOff(error);
   }
+}
+
+/** Yield the pages of a registry without what no connection can be posted to by; throw for what is no text. */
+async function* connectionsIn(registry, channel) {
+  for await (const page of registry.pages(channel)) {
+    for (const connectionId of page) {
+      if (typeof connectionId === "string") continue;
+      throw new RegistryError(`the registry lists ${show(connectionId)}, which is no text; connection ids are strings`);
+    }
+    const ids = page.filter((connectionId) => IS_ID.test(connectionId));
+    if (ids.length) yield ids;
+  }
+}
+
+function brokenOff(error) {
+  const words = error instanceof Error ? `${error.name}: ${error.message}` : show(error);
+  return new RegistryError(`the list of connections broke off: ${words}`, { cause: error });
 }
 
 module.exports = { Listeners };
