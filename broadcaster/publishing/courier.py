@@ -40,6 +40,7 @@ class Courier:
         history: numbers and keeps the messages of the channels that have one; may block and raise.
         carrier: carries the posts; used and closed here alone.
         window: of a channel; without one its events never share a message.
+        most_events: that wait for connections which have not answered yet.
         max_age: seconds after which what was not sent is dropped.
         clock: seconds that never go back.
     """
@@ -53,6 +54,7 @@ class Courier:
         history: "History | None",
         carrier: Carrier,
         window: Callable[[str], float],
+        most_events: int,
         max_age: float,
         clock: Callable[[], float],
     ) -> None:
@@ -64,7 +66,7 @@ class Courier:
         self._window = window
         self._max_age = max_age
         self._clock = clock
-        self._lanes = Lanes(self._done_batch, max_age=max_age, random=_random)
+        self._lanes = Lanes(self._done_batch, most_events=most_events, max_age=max_age, random=_random)
         self._done: list[Batch] = []
         self._outcomes: deque[tuple[Flight, str, Failure | None]] = deque()
         self._landed: deque[tuple[Flight, Job]] = deque()
@@ -75,6 +77,8 @@ class Courier:
         ledger = mailbox.ledger
         self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
         self._outage = Outage("API Gateway", lambda: sum(ledger.dropped.values()), _random)
+        self._unreached: set[str] = set()  # connections without a usable answer since somebody had one
+        self._reached_at = -inf
         self._is_stopped = False
 
     def run(self) -> None:
@@ -100,6 +104,8 @@ class Courier:
                 for flight in self._lanes.depart(now):
                     self._begin(flight)
             self._count_done()
+            if self._reached_at == now:  # after what was lost until now is counted
+                self._outage.end(now)
             if self._lanes or due or self._mailbox.ledger.queued:
                 idle_since = now
             elif now - idle_since >= _IDLE_SECONDS:
@@ -234,6 +240,7 @@ class Courier:
         )
         try:
             self._carrier.warm()
+            flight.begun = self._clock()
             try:
                 self._carrier.begin(job, partial(self._note_landed, flight, job))
             except (ClosedError, UnavailableError):
@@ -267,13 +274,31 @@ class Courier:
             if failure is None:
                 ledger.messages += 1
                 ledger.bytes += len(flight.body)
-                self._outage.end(now)
+            self._look_for_outage(flight, connection_id, failure, now)
             self._lanes.settle(flight, connection_id, failure, now)
         for flight, job in landed:
             self._jobs.discard(job)
             if self._lanes.has_under_way(flight):
                 error = job.outcome if isinstance(job.outcome, Exception) else None
                 self._lanes.land(flight, now if error is None else self._outage.begin(error, now))
+
+    def _look_for_outage(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
+        """Tell an API Gateway that answers nobody from browsers that do not answer: those are some among others.
+
+        There is no pause for all then: each connection has its own.
+        """
+        if failure is not None and (failure.status in (None, 429) or failure.status >= 500):
+            if flight.begun <= self._reached_at or self._lanes.has_failed(connection_id):
+                return
+            self._unreached.add(connection_id)
+            if len(self._unreached) > 1 or failure.status in range(500, 600):
+                self._outage.note(failure.reason, now)
+        elif failure is None or failure.status == 410:  # which tells as well that it works again
+            self._reached_at = now
+            self._unreached.clear()
+            self._outage.until = -inf
+            if self._outage.is_on:
+                self._lanes.retry_now()
 
     def _done_batch(self, batch: Batch) -> None:
         self._done.append(batch)

@@ -13,9 +13,10 @@ from ..messages import envelope
 from ..results import Failure
 from .backlog import BILLED_BYTES
 from .ledger import EXPIRED, OVERFLOW, REFUSED, Event
+from .settings import MOST_BYTES
 
 # What waits for one connection; beyond that its oldest is dropped.
-MOST_BYTES = 262_144
+LANE_BYTES = 262_144
 
 # For so long those who have room wait for one for which much is waiting; if it has not answered then, they go on.
 PATIENCE = 0.25  # seconds
@@ -37,11 +38,12 @@ class Batch:
 
     Attributes:
         at: when the oldest event was published.
+        lanes: how many it waits in.
         left: connections that have not got it yet.
         missed: why somebody did not get it, if so.
     """
 
-    __slots__ = ("at", "body", "channel", "events", "left", "missed", "shares")
+    __slots__ = ("at", "body", "channel", "events", "lanes", "left", "missed", "shares")
 
     def __init__(self, channel: str, events: Sequence[Event], body: bytes, *, shares: bool) -> None:
         self.channel = channel
@@ -49,19 +51,24 @@ class Batch:
         self.body = body
         self.shares = shares
         self.at = events[0].at
-        self.left = 0
+        self.left = self.lanes = 0
         self.missed: str | None = None
 
 
 class Flight:
-    """One message that is under way to some connections."""
+    """One message that is under way to some connections.
 
-    __slots__ = ("batches", "body", "connection_ids")
+    Attributes:
+        begun: when, on the clock of who sends it.
+    """
+
+    __slots__ = ("batches", "begun", "body", "connection_ids")
 
     def __init__(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> None:
         self.batches = batches
         self.body = body
         self.connection_ids = connection_ids
+        self.begun = 0.0
 
 
 class _Lane:
@@ -87,12 +94,22 @@ class Lanes:
 
     Args:
         ended: gets each batch that has ended.
+        most_events: that wait in all lanes; beyond that, or 32 MB, the fullest loses its oldest.
         max_age: seconds after which what has not been delivered is dropped.
         random: returns 0 to 1.
+
+    Attributes:
+        events: that wait.
+        size: bytes of their batches.
     """
 
-    def __init__(self, ended: Callable[[Batch], None], *, max_age: float, random: Callable[[], float]) -> None:
+    def __init__(
+        self, ended: Callable[[Batch], None], *, most_events: int, max_age: float, random: Callable[[], float]
+    ) -> None:
+        self.events = 0
+        self.size = 0
         self._ended = ended
+        self._most_events = most_events
         self._max_age = max_age
         self._random = random
         self._under_way: dict[str, Flight] = {}
@@ -108,6 +125,11 @@ class Lanes:
         """Tell whether something waits for this connection. Callable from any thread."""
         return connection_id in self._lanes
 
+    def has_failed(self, connection_id: str) -> bool:
+        """Tell whether the last message to this connection failed, and this is a further try."""
+        lane = self._lanes.get(connection_id)
+        return lane is not None and lane.failures > 0
+
     def have_room(self, connection_ids: Iterable[str], now: float) -> bool:
         """Tell whether one more message for these would make nobody lose what waits, but for some that are slow."""
         if not self._lanes:
@@ -115,7 +137,7 @@ class Lanes:
         has_room, full = False, []
         for connection_id in connection_ids:
             lane = self._lanes.get(connection_id)
-            if lane is None or lane.size <= MOST_BYTES - BILLED_BYTES:
+            if lane is None or lane.size <= LANE_BYTES - BILLED_BYTES:
                 has_room = True
             else:
                 full.append(lane)
@@ -134,9 +156,12 @@ class Lanes:
             if lane is None:
                 lane = self._lanes[connection_id] = _Lane()
             lane.batches.append(batch)
-            lane.size += len(batch.body)
-            while lane.size > MOST_BYTES and len(lane.batches) > 1:
+            self._count(lane, batch, 1)
+            while lane.size > LANE_BYTES and len(lane.batches) > 1:
                 self._drop_oldest(lane, OVERFLOW)
+        while self.events > self._most_events or self.size > MOST_BYTES:
+            fullest = max(self._lanes.values(), key=lambda each: each.size)
+            self._drop_oldest(fullest, OVERFLOW)
         return self._take_off((batch,), batch.body, now_to) if now_to else None
 
     def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
@@ -202,6 +227,11 @@ class Lanes:
             self._take_off(batches, _join(batches), connection_ids) for batches, connection_ids in together.values()
         ]
 
+    def retry_now(self) -> None:
+        """Let those that failed be tried again at once: it was not because of them."""
+        self._free += [connection_id for _, connection_id in self._later]
+        self._later.clear()
+
     def next_departure(self) -> float:
         """Return when somebody may be tried again; infinity if that depends on answers alone."""
         if self._free:
@@ -225,7 +255,8 @@ class Lanes:
         if lane is None:
             lane = self._lanes[connection_id] = _Lane()
         lane.batches.extendleft(reversed(flight.batches))
-        lane.size += sum(len(batch.body) for batch in flight.batches)
+        for batch in flight.batches:
+            self._count(lane, batch, 1)
         return lane
 
     def _take_off(self, batches: Sequence[Batch], body: bytes, connection_ids: Sequence[str]) -> Flight:
@@ -236,7 +267,7 @@ class Lanes:
     def _next_message(self, lane: _Lane) -> list[Batch]:
         """Take from a lane its oldest batch, and what follows on the same channel and fits into one billed message."""
         first = lane.batches.popleft()
-        lane.size -= len(first.body)
+        self._count(lane, first, -1)
         taken, size = [first], len(first.body)
         if not first.shares:
             return taken
@@ -246,7 +277,7 @@ class Lanes:
                 size += len(batch.body)
                 if size <= BILLED_BYTES:
                     taken.append(batch)
-                    lane.size -= len(batch.body)
+                    self._count(lane, batch, -1)
                     continue
                 size = -1  # full: what follows must not overtake what did not fit
             rest.append(batch)
@@ -258,11 +289,12 @@ class Lanes:
         lane = self._lanes.pop(connection_id, None)
         if lane is not None:
             for batch in lane.batches:
+                self._count(lane, batch, -1)
                 self._leave(batch)
 
     def _drop_oldest(self, lane: _Lane, reason: str) -> None:
         batch = lane.batches.popleft()
-        lane.size -= len(batch.body)
+        self._count(lane, batch, -1)
         batch.missed = batch.missed or reason
         self._leave(batch)
 
@@ -270,6 +302,14 @@ class Lanes:
         batch.left -= 1
         if not batch.left:
             self._ended(batch)
+
+    def _count(self, lane: _Lane, batch: Batch, sign: int) -> None:
+        """Count a batch into a lane, or out of it; in all it counts once, however many lanes it is in."""
+        lane.size += sign * len(batch.body)
+        batch.lanes += sign
+        if batch.lanes == (1 if sign > 0 else 0):
+            self.events += sign * len(batch.events)
+            self.size += sign * len(batch.body)
 
 
 def _is_slow(lane: _Lane, now: float) -> bool:

@@ -30,16 +30,25 @@ class Outage:
         self._tries = 0
         self._lost_before = 0
 
+    @property
+    def is_on(self) -> bool:
+        """Whether something failed and nothing has succeeded since."""
+        return self._since is not None
+
     def begin(self, error: Exception, now: float) -> float:
         """Record that something failed; return when to try again: after 0.1 seconds, then later, at most after 10."""
-        if self._since is None:
-            self._since = now
-            self._lost_before = self._lost()
-            logger().warning("Events wait, because %s cannot be used: %s. It is tried again", self._what, error)
+        self.note(error, now)
         pause = min(_FIRST_PAUSE * 2**self._tries, _LONGEST_PAUSE) * (0.5 + self._random() / 2)
         self._tries = min(self._tries + 1, 10)
         self.until = now + pause
         return self.until
+
+    def note(self, error: object, now: float) -> None:
+        """Record that something failed, and say so unless it was said before."""
+        if self._since is None:
+            self._since = now
+            self._lost_before = self._lost()
+            logger().warning("Events wait, because %s cannot be used: %s. It is tried again", self._what, error)
 
     def end(self, now: float) -> None:
         """Record that something succeeded."""

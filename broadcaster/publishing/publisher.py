@@ -164,6 +164,7 @@ class Publisher:
                 history=self._history,
                 carrier=make_carrier(self._sender, Removals()),
                 window=self._settings.window,
+                most_events=self._settings.queue,
                 max_age=self._settings.max_age,
                 clock=self._clock,
             )

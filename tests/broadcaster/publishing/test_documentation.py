@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broadcaster.publishing.courier import UNWATCHED_SECONDS
-from broadcaster.publishing.lanes import MOST_BYTES
+from broadcaster.publishing.lanes import LANE_BYTES
 from broadcaster.publishing.ledger import Ledger
 from broadcaster.publishing.process_end import SECONDS
 from broadcaster.publishing.settings import DEFAULT_MAX_AGE, DEFAULT_QUEUE, DEFAULT_WINDOW
@@ -50,7 +50,7 @@ def test_the_figures_are_those_of_the_code():
         f"`{DEFAULT_WINDOW}`, the default",
         f"({DEFAULT_QUEUE:,}) events or 32 MB",
         f"({DEFAULT_MAX_AGE:.0f} seconds)",
-        f"more than {MOST_BYTES // 1024} KB for one connection",
+        f"more than {LANE_BYTES // 1024} KB for one connection",
         f"in {SECONDS:.0f} seconds altogether",
         f"({DEFAULT_TIMEOUT:.0f} by default)",
         f"less than {UNWATCHED_SECONDS + DEFAULT_WINDOW + 0.1:.1f} seconds",

@@ -8,11 +8,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from broadcaster.messages import envelope
 from broadcaster.publishing.backlog import BILLED_BYTES
-from broadcaster.publishing.lanes import MOST_BYTES, PATIENCE, Batch, Lanes
+from broadcaster.publishing.lanes import LANE_BYTES, PATIENCE, Batch, Lanes
 from broadcaster.publishing.ledger import Event
 from broadcaster.results import Failure
 
 VIEWERS = ["viewer-a", "viewer-b", "viewer-c", "viewer-d"]
+MOST_EVENTS = 20
 FAILURES = {"500": 500, "429": 429, "no answer": None, "413": 413, "gone": 410}
 
 
@@ -20,7 +21,7 @@ class LanesMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.ended = []
-        self.lanes = Lanes(self.ended.append, max_age=30.0, random=lambda: 0.5)
+        self.lanes = Lanes(self.ended.append, most_events=MOST_EVENTS, max_age=30.0, random=lambda: 0.5)
         self.now = 0.0
         self.offered = []
         self.flights = []  # [flight, connection ids without an outcome]
@@ -49,6 +50,7 @@ class LanesMachine(RuleBasedStateMachine):
         batch = Batch(channel, made, envelope(channel, [event.body for event in made]), shares=shares)
         self.offered.append((batch, sorted(viewers)))
         flight = self.lanes.offer(batch, sorted(viewers))
+        assert self.lanes.events <= MOST_EVENTS
         self.take_off([flight] if flight else [])
 
     @rule(data=st.data(), outcome=st.sampled_from(["sent", "sent", "sent", *FAILURES]))
@@ -94,12 +96,15 @@ class LanesMachine(RuleBasedStateMachine):
     def bounds_hold(self):
         for lane in self.lanes._lanes.values():
             assert lane.size == sum(len(batch.body) for batch in lane.batches)
-            assert len(lane.batches) <= 1 or lane.size <= MOST_BYTES + 131_072
+            assert len(lane.batches) <= 1 or lane.size <= LANE_BYTES + 131_072
+        waiting = {id(batch): batch for lane in self.lanes._lanes.values() for batch in lane.batches}.values()
+        assert self.lanes.events == sum(len(batch.events) for batch in waiting)
+        assert self.lanes.size == sum(len(batch.body) for batch in waiting)
 
     @rule()
     def look_for_room(self):
         """Some have no room where others are waited for; for those that have not answered for long nobody waits."""
-        full = {viewer for viewer, lane in self.lanes._lanes.items() if lane.size > MOST_BYTES - BILLED_BYTES}
+        full = {viewer for viewer, lane in self.lanes._lanes.items() if lane.size > LANE_BYTES - BILLED_BYTES}
         has_room = self.lanes.have_room(VIEWERS, self.now)
         assert has_room or full
         assert not has_room or full < set(VIEWERS)
@@ -131,7 +136,7 @@ TestLanes.settings = settings(max_examples=150, stateful_step_count=40, deadline
 
 
 def test_those_who_wait_for_the_same_get_it_in_one_flight():
-    lanes = Lanes(lambda batch: None, max_age=30.0, random=lambda: 0.5)
+    lanes = Lanes(lambda batch: None, most_events=MOST_EVENTS, max_age=30.0, random=lambda: 0.5)
 
     def batch(number):
         return Batch("logs", [Event(b'"data":%d' % number, 0.0, None)], b"x" * 50, shares=True)

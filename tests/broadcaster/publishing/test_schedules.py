@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broadcaster import Broadcaster, MemoryRegistry, RegistryError
-from broadcaster.publishing.lanes import MOST_BYTES
+from broadcaster.publishing.lanes import LANE_BYTES
 from tests.broadcaster.conftest import HostileServer
 from tests.broadcaster.publishing.received import shown
 from tests.broadcaster.test_forks import in_child
@@ -116,7 +116,7 @@ class Schedule:
                 assert backlog.count <= QUEUE
             if (courier := publisher._courier) is not None:
                 for lane in list(courier._lanes._lanes.values()):
-                    assert lane.size <= MOST_BYTES + 131_072
+                    assert lane.size <= LANE_BYTES + 131_072
 
     def end(self, is_patient):
         self.registry.is_well = True
