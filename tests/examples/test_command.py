@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow  # each starts a backend
+
 RIGHT = {"AWS_REGION": "us-east-1", "WEBSOCKET_API_ID": "abc123xyz", "DEMO_PASSWORD": "correct horse"}
 
 

@@ -135,6 +135,7 @@ def test_a_speed_beyond_the_limits_is_refused(backend, cookie):
         assert backend.ask("PUT", "/simulation", {"speed": speed}, Cookie=cookie).status == 422
 
 
+@pytest.mark.slow
 def test_a_backend_can_be_started_with_traffic(simulating_backend):
     cookie = simulating_backend.sign_in()
     assert simulating_backend.ask("GET", "/simulation", Cookie=cookie).json == {"speed": 2}

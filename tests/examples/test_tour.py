@@ -11,6 +11,8 @@ from websockets.sync.server import serve
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow  # each starts a backend
+
 
 @pytest.fixture
 def gateway_that_says():

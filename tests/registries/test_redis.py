@@ -327,6 +327,7 @@ def test_one_registry_of_two_deployments_is_refused(redis_server, prefix):
     registry.close()
 
 
+@pytest.mark.slow
 def test_a_cluster_is_found_by_one_node_and_its_rules_are_kept(redis_cluster, prefix):
     # Over three nodes: a script or a command with keys of two of them would be refused.
     registry = RedisRegistry(f"{redis_cluster}&prefix={prefix}")

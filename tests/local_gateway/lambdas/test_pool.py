@@ -14,6 +14,8 @@ from local_gateway.faults import Faults
 from local_gateway.lambdas.capacity import PROCESSES
 from local_gateway.lambdas.interpreter import find_python
 
+pytestmark = pytest.mark.slow  # each starts environments of Lambda, as processes
+
 DO = """
 import json, os, sys, threading, time
 
