@@ -1,8 +1,10 @@
 """The events that wait, by channel: how long, how many, and which go first. No I/O, no clock, no lock."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from math import inf
+from operator import attrgetter
 
 from ..messages import POSITION_BYTES
 from .ledger import EXPIRED, OVERFLOW, Event, Ledger
@@ -13,6 +15,8 @@ BILLED_BYTES = 32_768
 
 _SEPARATOR = 3  # bytes between two events of a message: `},{`
 _ENVELOPE = 32 + POSITION_BYTES  # bytes at most around the channel's name and the events
+_MOST_COMPARED = 100  # channels
+_SIZE = attrgetter("size")
 _MOST_GAPS = 32
 _MOST_QUIET = 1_000  # channels that are remembered although nothing waits on them
 
@@ -23,17 +27,19 @@ class _Channel:
     Attributes:
         gaps: how many of the events were superseded.
         held_until: when to try again, because those who listen are behind.
+        name: of the channel.
+        rank: bits of `size`, by which the fullest is found.
         size: bytes of the events.
         open_at: when the next message may go.
         latest: the events that a newer one would supersede.
     """
 
-    __slots__ = ("events", "gaps", "held_until", "latest", "open_at", "size")
+    __slots__ = ("events", "gaps", "held_until", "latest", "name", "open_at", "rank", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.events: deque[Event] = deque()
-        self.gaps = 0
-        self.size = 0
+        self.gaps = self.rank = self.size = 0
         self.held_until = self.open_at = -inf
         self.latest: dict[str, Event] = {}
 
@@ -69,6 +75,7 @@ class Backlog:
         self._max_age = max_age
         self._all: dict[str, _Channel] = {}
         self._waiting: dict[str, _Channel] = {}  # those of them that have events
+        self._ranks: defaultdict[int, dict[_Channel, None]] = defaultdict(dict)  # the same, by rank
         self.count = 0
         self.size = 0
 
@@ -77,7 +84,7 @@ class Backlog:
         queue = self._all.get(channel)
         if queue is None:
             self._forget_quiet(now)
-            queue = self._all[channel] = _Channel()
+            queue = self._all[channel] = _Channel(channel)
         if latest is not None and (before := queue.latest.get(latest)) is not None:
             self._supersede(queue, before)
         event = Event(body, now, latest)
@@ -88,8 +95,7 @@ class Backlog:
         self._count(queue, 1, len(body))
         self._ledger.accept(event)
         while self.count > self._most_events or self.size > self._most_bytes:
-            fullest = max(self._waiting, key=lambda each: self._waiting[each].size)
-            self._drop_oldest(fullest, OVERFLOW)
+            self._drop_oldest(self._fullest(), OVERFLOW)
         return max(queue.due_at(), now)
 
     def due(self, now: float) -> list[str]:
@@ -175,6 +181,14 @@ class Backlog:
             queue.events = deque(each for each in queue.events if each.body)
             queue.gaps = 0
 
+    def _fullest(self) -> str:
+        """Return the fullest channel; of very many, one that is at least half as full.
+
+        A caller of `publish` may be waiting for this: to look at thousands each time would take milliseconds.
+        """
+        queues = next((self._ranks[rank] for rank in sorted(self._ranks, reverse=True) if self._ranks[rank]), ())
+        return max(islice(queues, _MOST_COMPARED), key=_SIZE).name
+
     def _drop_oldest(self, channel: str, reason: str) -> None:
         queue = self._waiting[channel]
         if queue.events[0].body:
@@ -196,6 +210,12 @@ class Backlog:
         queue.size += size
         self.count += number
         self.size += size
+        rank = queue.size.bit_length()
+        if rank != queue.rank:
+            self._ranks[queue.rank].pop(queue, None)
+            queue.rank = rank
+            if rank:
+                self._ranks[rank][queue] = None
 
     def _forget_quiet(self, now: float) -> None:
         if len(self._all) - len(self._waiting) < _MOST_QUIET:

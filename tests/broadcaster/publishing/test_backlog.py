@@ -1,5 +1,6 @@
 """What waits on each channel: order, sharing, bounds. A model beside it says what has to be there."""
 
+import sys
 from math import inf
 
 from hypothesis import given
@@ -96,6 +97,22 @@ def test_beyond_the_bound_the_oldest_of_the_fullest_channel_goes():
     backlog.add("admin", b"admin", None, 0.0)
     assert ledger.dropped[OVERFLOW] == 1
     assert [event.body for event in backlog.take("logs", 0.0)] == [b"log 1", b"log 2"]
+
+
+def test_to_drop_one_of_thousands_of_channels_looks_at_few():
+    backlog, ledger = made(most_events=5_000)
+    for number in range(5_000):
+        WINDOWS.setdefault(f"logs{number}", 0.1)
+        backlog.add(f"logs{number}", b"x" * (number % 100 + 1), None, 0.0)
+    calls = []
+    sys.setprofile(lambda frame, kind, argument: calls.append(kind))
+    try:
+        backlog.add("logs0", b"x" * 10, None, 0.0)
+    finally:
+        sys.setprofile(None)
+    assert ledger.dropped[OVERFLOW] == 1
+    assert sum(1 for queue in backlog._waiting.values() if queue.size >= 64) == 37 * 50 - 1, "none of the fullest"
+    assert len(calls) < 200
 
 
 def test_what_waits_for_too_long_is_dropped():
