@@ -106,6 +106,7 @@ class Courier:
             self._count_done()
             if self._reached_at == now:  # after what was lost until now is counted
                 self._outage.end(now)
+            self._mailbox.tell_waiters()
             if self._lanes or due or self._mailbox.ledger.queued:
                 idle_since = now
             elif now - idle_since >= _IDLE_SECONDS:
@@ -133,6 +134,7 @@ class Courier:
             with self._mailbox.open() as backlog:
                 backlog.drop_all(CLOSED)
         self._count_done()
+        self._mailbox.tell_waiters()
         for job in list(self._jobs):
             job.is_stopped = True
         self._carrier.wake()
@@ -304,13 +306,12 @@ class Courier:
         self._done.append(batch)
 
     def _count_done(self) -> None:
-        """Count what has ended, and tell those who wait for it."""
+        """Count what has ended."""
         if self._done:
             done, self._done = self._done, []
             with self._mailbox.open():
                 for batch in done:
                     self._mailbox.ledger.end(batch.events, batch.missed)
-        self._mailbox.tell_waiters()
 
 
 class _Numbered:
