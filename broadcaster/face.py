@@ -210,7 +210,7 @@ class Face:
         """
         publisher = self._publisher or self._make_publisher()
         if publisher is None or self._early:
-            self._early.append((channel, event, data, latest))
+            self._early.append((channel, event, _copied(data), latest))
             self._publish_early()
         else:
             publisher.publish(channel, event, data, latest=latest)
@@ -278,6 +278,16 @@ class Face:
         self._sender.close()
         if self._owns_registry:
             self._registry.close()
+
+
+def _copied(data: object) -> object:
+    """Return a copy of data that is encoded later; what cannot be copied as it is."""
+    from copy import deepcopy
+
+    try:
+        return deepcopy(data)
+    except Exception:  # whatever a user's own classes raise
+        return data
 
 
 def _make_history(keep: "Mapping[str, int] | None", lifetime: float, registry: Registry) -> "History | None":

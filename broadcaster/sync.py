@@ -1,6 +1,7 @@
 """The synchronous face: one object that knows the endpoint, the registry and the sender."""
 
 import sys
+import time
 from collections.abc import Collection, Mapping
 
 from .connections import check_connection_id
@@ -253,7 +254,12 @@ class Broadcaster(Face):
         Args:
             timeout: seconds to wait at most. What is not out by then is still sent.
         """
-        return self._publisher is None or self._publisher.flush(timeout)
+        end = time.monotonic() + timeout
+        while self._early and time.monotonic() < end:  # another thread is making the publisher
+            time.sleep(0.001)
+        if self._publisher is None:
+            return not self._early
+        return self._publisher.flush(end - time.monotonic()) and not self._early
 
     def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Close what this broadcaster opened; more than once is fine.

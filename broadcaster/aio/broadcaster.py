@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -161,14 +162,17 @@ class AsyncBroadcaster(Face):
 
         See `Broadcaster.flush`.
         """
+        end = time.monotonic() + timeout
+        while self._early and time.monotonic() < end:  # noqa: ASYNC110 - until a thread has made the publisher, once
+            await asyncio.sleep(0.001)
         if self._publisher is None:
-            return True
+            return not self._early
         out = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._publisher.when_out(partial(_call_in, loop, out.set))
         with suppress(TimeoutError):
-            await asyncio.wait_for(out.wait(), timeout)
-        return out.is_set()
+            await asyncio.wait_for(out.wait(), end - time.monotonic())
+        return out.is_set() and not self._early
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:  # noqa: ASYNC109 - as in the synchronous face
         """Close what this broadcaster opened; more than once is fine.

@@ -618,3 +618,16 @@ def test_what_was_published_first_is_not_overtaken_while_the_publisher_is_being_
     thread.join()
     assert caster.flush(20.0)
     assert [data for _, _, data in heard(server, FAST)] == ["first", "second", "third"]
+
+
+def test_what_is_published_while_the_publisher_is_being_made_is_as_it_was_and_not_out_yet(make, server):
+    caster = make()
+    caster.register_connection(FAST)
+    data = {"done": 1}
+    with caster._making_publisher:  # as if another thread were doing so
+        caster.publish("admin", "progress", data)
+        data["done"] = 2
+        assert not caster.flush(0.05)
+    caster.publish("admin", "progress", data)
+    assert caster.flush(20.0)
+    assert [data for _, _, data in heard(server, FAST)] == [{"done": 1}, {"done": 2}]
