@@ -4,6 +4,7 @@ import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import deepcopy
 
 from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
@@ -282,8 +283,6 @@ class Face:
 
 def _copied(data: object) -> object:
     """Return a copy of data that is encoded later; what cannot be copied as it is."""
-    from copy import deepcopy
-
     try:
         return deepcopy(data)
     except Exception:  # whatever a user's own classes raise
