@@ -258,6 +258,7 @@ class EpochWithoutNumber(Promise):
         return history_answer(since, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "machine"),
     [
@@ -269,7 +270,7 @@ class EpochWithoutNumber(Promise):
     ],
 )
 def test_a_broken_rule_is_seen(store, machine):
-    # Without the search for the shortest way to it.
-    options = {"max_examples": 300, "phases": [Phase.generate], "report_multiple_bugs": False, "print_blob": False}
+    # Without the search for the shortest way to it. Some are seen after a few examples, or after hundreds by bad luck.
+    options = {"max_examples": 5_000, "phases": [Phase.generate], "report_multiple_bugs": False, "print_blob": False}
     with pytest.raises((AssertionError, KeyError)):
         check(MemoryPlace(store), machine, **options)
