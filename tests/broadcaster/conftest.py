@@ -91,6 +91,8 @@ class HostileServer:
 
     async def _stop(self):
         self._server.close()
+        for _ in range(10):  # turns of the loop, in which what was accepted just now begins, so that it can be ended
+            await asyncio.sleep(0)
         await self._cancel_all()
         self._stopped.set()
 
