@@ -190,6 +190,13 @@ def test_the_server_says_whether_the_connection_stays(head, keep_alive):
     assert AnswerReader().feed(head + b"Content-Length: 0\r\n\r\n").keep_alive is keep_alive
 
 
+def test_a_connection_with_two_framings_in_one_answer_is_not_used_again():
+    head = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n"
+    chunks = b"\r\n5\r\nhello\r\n0\r\n\r\n"
+    assert AnswerReader().feed(head + chunks).keep_alive
+    assert not AnswerReader().feed(head + b"Content-Length: 5\r\n" + chunks).keep_alive
+
+
 def test_an_answer_to_head_has_no_body():
     answer = read([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"], method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
@@ -220,6 +227,7 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1f\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000),
@@ -265,6 +273,9 @@ def test_a_request_has_its_length():
         ("GET", "", {}),
         ("G T", "/a", {}),
         ("GET", "/a", {"X": "y\r\nZ: 1"}),
+        ("GET", "/a", {"X": "y\rZ: 1"}),
+        ("GET", "/a", {"X": "y\nZ: 1"}),
+        ("GET", "/a", {"X": "y\0"}),
         ("GET", "/a", {"X:": "y"}),
         ("GET", "/a", {"": "y"}),
     ],
