@@ -78,6 +78,14 @@ def test_any_request_is_signed_as_botocore_signs_it(
     assert ours == dict(theirs.items())
 
 
+@pytest.mark.parametrize("length", [59, 60, 61, 200])  # the key is of four characters more, a block of SHA-256 of 64
+def test_a_secret_of_any_length_signs_as_with_botocore(length):
+    request = {"service": "dynamodb", "region": "us-east-1", "method": "POST", "host": "h", "path": "/", "body": b"{}"}
+    request |= {"now": 0.0, "headers": {}, "query": ""}
+    credentials = Credentials("AKID", "s" * length)
+    assert sign_request(credentials, **request) == dict(botocore_authorization(credentials, **request).items())
+
+
 @given(CREDENTIALS, HOSTS, PATHS, HEADERS, TIMES, st.lists(st.binary(), min_size=1, max_size=3))
 def test_one_signer_signs_any_number_of_bodies(credentials, host, path, headers, now, bodies):
     request = {"service": "dynamodb", "region": "us-east-1", "method": "POST", "host": host, "path": path, "now": now}
