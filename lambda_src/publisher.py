@@ -13,6 +13,7 @@ import log_line
 from broadcaster.aws.retries import AwsError
 from broadcaster.cheap_typing import TYPE_CHECKING
 from broadcaster.errors import BroadcasterError
+from publishing import HISTORY_VARIABLE
 from publishing.request import Request, RequestError
 from publishing.signature import MAX_SKEW, check_signed, read_claim
 
@@ -28,7 +29,6 @@ RESERVE_SECONDS = 1.0
 
 PLAIN_PATH = "/publish"
 BEARER_VARIABLE = "PUBLISH_BEARER"  # set where the plain form is answered
-HISTORY_VARIABLE = "HISTORY"  # set where channels have a history
 
 
 def handler(event: object, context: object) -> dict[str, object]:

@@ -285,9 +285,10 @@ class Courier:
                 self._lanes.land(flight, now if error is None else self._outage.begin(error, now))
 
     def _look_for_outage(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
-        """Tell an API Gateway that answers nobody from browsers that do not answer: those are some among others.
+        """Record an outage when nobody gets an answer, and its end when somebody does.
 
-        There is no pause for all then: each connection has its own.
+        A browser that does not answer, while others do, is no outage. There is no pause for all: each connection has
+        its own.
         """
         if failure is not None and (failure.status in (None, 429) or failure.status >= 500):
             if flight.begun <= self._reached_at or self._lanes.has_failed(connection_id):

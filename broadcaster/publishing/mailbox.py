@@ -15,8 +15,8 @@ from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
+from ..cheap_typing import Any
 from ..results import PublisherStats
 from .backlog import Backlog
 from .ledger import Ledger

@@ -13,13 +13,12 @@ from broadcaster.history.epochs import new_epoch
 from broadcaster.history.positions import numbered
 from own_environment import required
 
-from . import table
+from . import HISTORY_VARIABLE, table
 from .messages import Message
 
 if TYPE_CHECKING:
     from broadcaster.aws.json_service import Job
 
-CHANNELS_VARIABLE = "HISTORY"  # how many events are kept, by channel or prefix: a JSON object
 LIFETIME_VARIABLE = "HISTORY_TTL"  # seconds
 
 _endings = Endings()
@@ -31,7 +30,7 @@ def keep_of(channel: str) -> int | None:
     Raises:
         ConfigurationError: the setting has something in it that is no channel.
     """
-    keep: int | None = _channels(required(CHANNELS_VARIABLE)).get(channel)
+    keep: int | None = _channels(required(HISTORY_VARIABLE)).get(channel)
     return keep
 
 
@@ -83,4 +82,4 @@ def _end(channel: str, messages: list[Message]) -> "Job[list[Message]]":
 
 @cache
 def _channels(text: str) -> ChannelMap:
-    return ChannelMap(CHANNELS_VARIABLE, json.loads(text))
+    return ChannelMap(HISTORY_VARIABLE, json.loads(text))
