@@ -23,6 +23,7 @@ def broadcaster():
     close_broadcaster()
 
 
+@pytest.mark.slow  # the threads take turns so often that it computes for half a minute
 @pytest.mark.usefixtures("broadcaster")
 def test_every_event_up_to_the_position_of_a_snapshot_is_in_it():
     def start(_):
