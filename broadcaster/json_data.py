@@ -3,10 +3,10 @@
 import sys
 
 from .cheap_typing import TYPE_CHECKING, Any
+from .compact_json import make_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from json import JSONEncoder
 
 _PATH_LENGTH = 200  # characters of a path in an error
 
@@ -30,14 +30,8 @@ class DataEncoder:
     """
 
     def __init__(self, encoder: "Callable[[Any], Any] | None" = None) -> None:
-        import json
-
         self._encoder = encoder
-        # An object that holds itself ends in a RecursionError as well, and looking out for one costs a fifth.
-        writer = json.JSONEncoder(
-            ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=self._default
-        )
-        self._write: Callable[[Any], str] = _fast_writer(writer) or writer.encode
+        self._write = make_writer(self._default)
 
     def __call__(self, data: object) -> str:
         """Return `data` as JSON, which may have halves of surrogate pairs in it.
@@ -106,27 +100,6 @@ class DataEncoder:
                 yield path, str(error)
             else:
                 yield from self._faults(instead, path, (*holders, id(value)))
-
-
-def _fast_writer(writer: "JSONEncoder") -> "Callable[[Any], str] | None":
-    """Return what `writer.encode` does, with the C encoder that it makes anew for each call made once: a third less.
-
-    None where the standard library has no such encoder, or one that comes to something else.
-    """
-    from json import encoder
-
-    try:
-        chunks = encoder.c_make_encoder(  # type: ignore[attr-defined]
-            None, writer.default, encoder.encode_basestring, None, ":", ",", False, False, False
-        )
-
-        def write(data: object) -> str:
-            return "".join(chunks(data, 0))
-
-        sample = {"a": [1, -2.5, None, True, "ü\n"], "": {}}
-        return write if write(sample) == writer.encode(sample) and write("ü") == writer.encode("ü") else None
-    except (TypeError, AttributeError):
-        return None
 
 
 def _fields(value: object) -> "list[str]":

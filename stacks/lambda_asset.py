@@ -28,6 +28,7 @@ BROADCASTER_MODULES = (
     "http1.py",
     "cheap_typing.py",
     "signing.py",
+    "transfers.py",
 )
 
 # What it has besides, of its own and of the library, where the gateway registers connections.
@@ -42,6 +43,7 @@ REGISTERING_SOURCES = (
 REGISTERING_MODULES = (
     "authorization.py",
     "aws/json_service.py",
+    "compact_json.py",
     "connections.py",
     "history/dynamodb_jobs.py",
     "history/dynamodb_rows.py",

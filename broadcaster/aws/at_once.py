@@ -6,7 +6,7 @@ time raises TimeoutError in it.
 """
 
 import select
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from math import ceil
 
 from ..cheap_typing import TYPE_CHECKING, Any
@@ -59,20 +59,22 @@ def run_at_once(exchanges: "Iterable[Exchange[Got]]", *, most: int, time: Time) 
     return results
 
 
-def is_readable(connected: "socket.socket") -> bool:
-    """Tell whether something, or the end, has arrived at a socket."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(connected, READ)
-        return bool(poll.poll(0))
-    return bool(select.select([connected], [], [], 0)[0])
+def watch(connected: "socket.socket") -> "Callable[[], bool]":
+    """Return what tells, without waiting, whether something, or the end, has arrived at a socket."""
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([connected], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connected, READ)
+    return lambda: bool(poll.poll(0))
 
 
 def _ended(waits: "dict[int, Wait]", time: Time) -> list[tuple[int, Exception | None]]:
     """Wait for whichever wait ends first; return those that have ended, each with what to raise."""
-    seconds = max(0.0, min(until for _, _, until in waits.values()) - time.clock())
-    if any(connected for connected, _, _ in waits.values()):
-        ready = _ready(waits, seconds)
+    first = min([until for _, _, until in waits.values()])
+    seconds = max(0.0, first - time.clock())
+    sockets = [(number, connected, events) for number, (connected, events, _) in waits.items() if connected]
+    if sockets:
+        ready = _ready(sockets, seconds)
     else:
         ready = set()
         time.sleep(seconds)
@@ -89,13 +91,14 @@ def _ended(waits: "dict[int, Wait]", time: Time) -> list[tuple[int, Exception | 
     return ended
 
 
-def _ready(waits: "dict[int, Wait]", seconds: float) -> set[int]:
-    numbers = {connected.fileno(): number for number, (connected, _, _) in waits.items() if connected}
+def _ready(sockets: "list[tuple[int, socket.socket, int]]", seconds: float) -> set[int]:
+    """Return the numbers of the sockets that are ready, or become so in time."""
+    numbers = {connected.fileno(): number for number, connected, _ in sockets}
     if hasattr(select, "poll"):
         poll = select.poll()
-        for descriptor, number in numbers.items():
-            poll.register(descriptor, waits[number][1])
+        for descriptor, (_, _, events) in zip(numbers, sockets, strict=True):
+            poll.register(descriptor, events)
         return {numbers[descriptor] for descriptor, _ in poll.poll(ceil(seconds * 1000))}
-    reads, writes = ([each for each, events, _ in waits.values() if each and events == side] for side in (READ, WRITE))
+    reads, writes = ([each for _, each, events in sockets if events == side] for side in (READ, WRITE))
     # Windows reports a connection that was refused among the exceptional.
     return {numbers[each.fileno()] for side in select.select(reads, writes, writes, seconds) for each in side}

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Generator, Iterable
 
 from ..cheap_typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from ..compact_json import make_writer
 from ..http1 import ProtocolError, request
 from ..signing import BodySigner, Credentials
 from .address import Endpoint
@@ -47,7 +48,7 @@ _REPLACED_KEYS = frozenset({"ExpiredTokenException", "InvalidSignatureException"
 _SIGN_AGAIN_AFTER = 60.0
 _NO_BODY = b"\r\nContent-Length: 0\r\n\r\n"
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_write = make_writer()
 _decode = json.JSONDecoder().decode
 _requests = 0
 
@@ -120,7 +121,9 @@ class JsonService:
                 yield None, 0, end_of_pause
             else:
                 raise AwsError(f"{self._name} throttles, and left a part of {ask.operation} undone", is_retryable=True)
-            answer = yield from self._call(ask.operation, _encode(ask.members).encode(), pauses)
+            # Half a surrogate pair, as a browser may send: UTF-8 has no place for it, JSON's escapes do.
+            body = _write(ask.members).encode("utf-8", "backslashreplace")
+            answer = yield from self._call(ask.operation, body, pauses)
 
     def _call(self, operation: str, body: bytes, pauses: Pauses) -> "Exchange[dict[str, Any]]":
         credentials = self._credentials()

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from ..cheap_typing import TYPE_CHECKING
 from ..http1 import Answer, AnswerReader, ProtocolError
+from ..transfers import receive_or_end, transfers
 from .address import Endpoint
-from .at_once import READ, WRITE, is_readable
+from .at_once import READ, WRITE, watch
 from .retries import Time
 
 if TYPE_CHECKING:
@@ -32,12 +33,19 @@ _READ_BYTES = 65_536
 
 
 class _Connection:
-    __slots__ = ("reader", "socket", "used_at")
+    """A socket, how to use it without waiting, and the reader of its answers."""
+
+    __slots__ = ("has_something", "reader", "receive", "send", "socket", "used_at")
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.reader = AnswerReader()
         self.used_at = 0.0
+
+    def begin(self) -> None:
+        """Take the socket as it is, once it is connected and its TLS established."""
+        self.receive, self.send = transfers(self.socket)
+        self.has_something = watch(self.socket)
 
 
 class KeptConnections:
@@ -101,7 +109,7 @@ class KeptConnections:
             except IndexError:
                 return None
             # Something to read before anything was asked is the end of the stream, or an answer to nobody.
-            if self._time.now() - connection.used_at < MAX_IDLE_SECONDS and not is_readable(connection.socket):
+            if self._time.now() - connection.used_at < MAX_IDLE_SECONDS and not connection.has_something():
                 return connection
             self._drop(connection)
 
@@ -112,8 +120,21 @@ class KeptConnections:
     def _exchange_on(self, connection: _Connection, request: bytes, deadline: float) -> "Exchange[Answer]":
         is_reusable = False
         try:
-            yield from _send(connection.socket, request, deadline)
-            answer = yield from _receive(connection, deadline)
+            while request:
+                try:
+                    request = request[connection.send(request) :]
+                except OSError as error:
+                    yield connection.socket, _awaited(error, WRITE), deadline
+            yield connection.socket, READ, deadline
+            answer = None
+            while answer is None:
+                try:
+                    data = receive_or_end(connection.receive, _READ_BYTES)
+                except OSError as error:
+                    # Only then: what TLS has taken off the socket already, no waiting shows.
+                    yield connection.socket, _awaited(error, READ), deadline
+                else:
+                    answer = connection.reader.feed(data) if data else connection.reader.eof()
             is_reusable = answer.keep_alive and connection.reader.is_idle
             return answer
         finally:
@@ -137,6 +158,7 @@ class KeptConnections:
                 yield from self._connect(connection, address, min(deadline, self._time.clock() + _CONNECT_SECONDS))
                 if self._context:
                     yield from _shake_hands(connection, self._context, host, deadline)
+                connection.begin()
                 is_open = True
             except OSError as error:
                 refusal = error
@@ -167,28 +189,6 @@ def _shake_hands(connection: _Connection, tls: "ssl.SSLContext", host: str, dead
             return secured.do_handshake()
         except OSError as error:
             yield secured, _awaited(error, READ), deadline
-
-
-def _send(connected: socket.socket, data: "bytes | memoryview", deadline: float) -> "Exchange[None]":
-    while data:
-        try:
-            data = memoryview(data)[connected.send(data) :]
-        except OSError as error:
-            yield connected, _awaited(error, WRITE), deadline
-
-
-def _receive(connection: _Connection, deadline: float) -> "Exchange[Answer]":
-    yield connection.socket, READ, deadline
-    while True:
-        try:
-            data = connection.socket.recv(_READ_BYTES)
-        except OSError as error:
-            # Only then: what TLS has taken off the socket already, no waiting shows.
-            yield connection.socket, _awaited(error, READ), deadline
-            continue
-        answer = connection.reader.feed(data) if data else connection.reader.eof()
-        if answer:
-            return answer
 
 
 def _awaited(error: OSError, usual: int) -> int:

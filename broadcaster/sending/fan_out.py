@@ -184,6 +184,11 @@ class FanOut:
         """Whether every target has its outcome, or the broadcast is refused and nothing is in flight any more."""
         return not self.in_flight and (self.refused is not None or self._targets.is_empty)
 
+    @property
+    def is_all_in_flight(self) -> bool:
+        """Whether nobody is left to post to but those whose answers may ask for it."""
+        return self._targets.is_empty
+
     # What became of it
 
     def answered(self, connection_id: str, answer: HasStatus, now: float) -> None:

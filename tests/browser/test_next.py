@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +55,13 @@ def served(mode, app, environment):
     """The app's address while `next dev` or `next start` serves it."""
     command = [*NEXT, mode, "--hostname", "127.0.0.1", "--port", "0"]
     with subprocess.Popen(
-        command, cwd=app, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=app,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             output = ""
@@ -67,7 +74,11 @@ def served(mode, app, environment):
             yield found[0]
         finally:
             process.terminate()
-            process.stdout.read()
+            # It waits for connections to end that the browser keeps, even for those that nothing was asked on.
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=10)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 class HotReload:

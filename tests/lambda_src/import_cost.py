@@ -27,6 +27,7 @@ LIBRARY_MODULES = (
     "aws/partitions",
     "aws/retries",
     "channels",
+    "compact_json",
     "connections",
     "errors",
     "history/dynamodb_jobs",
@@ -42,6 +43,7 @@ LIBRARY_MODULES = (
     "registries/deployments/scope",
     "secret_lifetime",
     "signing",
+    "transfers",
 )
 PUBLISHING_MODULES = (
     "aws/credentials",

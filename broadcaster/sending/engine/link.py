@@ -6,6 +6,7 @@ import socket
 
 from ...cheap_typing import TYPE_CHECKING, Any
 from ...http1 import AnswerReader
+from ...transfers import transfers
 from .addresses import Address
 
 if TYPE_CHECKING:
@@ -115,23 +116,8 @@ class Link:
                 return READ
             except ssl.SSLWantWriteError:
                 return WRITE
-        self.receive, self.send = self.socket.recv, self.socket.send
-        # For TLS these are Python around a C object, six calls for each message that check what is known here: without
-        # them a message takes 6 to 10 % less. An end without TLS's own goodbye is an SSLEOFError then, and not b"".
-        tls: Any = getattr(self.socket, "_sslobj", None)
-        if tls is not None:
-            self.receive, self.send = tls.read, tls.write
+        self.receive, self.send = transfers(self.socket)
         return 0
-
-    def receive_or_end(self, count: int) -> bytes:
-        """Do the same as `receive`, and return b"" for an end without TLS's own goodbye too."""
-        try:
-            data: bytes = self.receive(count)
-        except OSError as error:
-            if type(error).__name__ != "SSLEOFError":
-                raise
-            return b""
-        return data
 
     @property
     def session(self) -> "ssl.SSLSession | None":

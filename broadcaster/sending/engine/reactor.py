@@ -19,6 +19,7 @@ from math import inf
 from ...cheap_typing import TYPE_CHECKING
 from ...forks import remake_in_child
 from ...http1 import ProtocolError
+from ...transfers import receive_or_end
 from .addresses import Addresses
 from .dialing import MESSAGES_PER_LINK
 from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
@@ -164,7 +165,7 @@ class Reactor:
             answer = link.reader.feed(data) if data else link.reader.eof()
             while answer is None:
                 # TLS may hold more that the selector does not know of.
-                data = link.receive_or_end(_READ_BYTES)
+                data = receive_or_end(link.receive, _READ_BYTES)
                 answer = link.reader.feed(data) if data else link.reader.eof()
         except self._blocked:
             return
@@ -189,6 +190,8 @@ class Reactor:
             self._conclude(task, now)
         elif (connection_id := fan_out.take(now)) is not None:
             self._post(link, task, connection_id, now)
+        elif fan_out.is_all_in_flight and len(self._tasks) == 1:
+            self._links.rest(link, now)  # of a broadcast to a few: what is left to do are the other answers
         else:
             self._employ(link, now, self._tasks)
 
@@ -261,7 +264,7 @@ class Reactor:
     def _receive_early(self, link: Link, now: float) -> None:
         try:
             while True:
-                data = link.receive_or_end(_READ_BYTES)
+                data = receive_or_end(link.receive, _READ_BYTES)
                 answer = link.reader.feed(data) if data else link.reader.eof()
                 if answer is not None:
                     task: Task = link.task
