@@ -5,6 +5,7 @@ the parent's still. Whatever keeps a lock, a socket or a thread says here how it
 """
 
 import os
+import sys
 from _thread import RLock
 from collections.abc import Callable
 from itertools import count
@@ -40,6 +41,18 @@ def notice_fork() -> None:
     """Look whether this is a forked child after all: not every fork runs Python's hooks, uWSGI's in C may not."""
     if os.getpid() != _process:
         _remake_all()
+
+
+def forbids_threads() -> bool:
+    """Return whether nothing may be sent in another thread: in uWSGI's master, and while it loads the application.
+
+    It forks its workers in C, without holding the interpreter's lock. If a thread has that lock just then, or waits for
+    it, or has one of OpenSSL's because it is ending, the worker waits for ever.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if not hasattr(uwsgi, "mule_id"):  # an application's own module may have this name
+        return False
+    return uwsgi.worker_id() == uwsgi.mule_id() == 0 and not uwsgi.i_am_the_spooler()
 
 
 def _remake_all() -> None:

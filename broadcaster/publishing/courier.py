@@ -80,11 +80,17 @@ class Courier:
         self._unreached: set[str] = set()  # connections without a usable answer since somebody had one
         self._reached_at = -inf
         self._is_stopped = False
+        self._until = inf
 
-    def run(self) -> None:
-        """Send, until nothing has been published for ten seconds or `stop` was called."""
+    def run(self, until: float = inf) -> None:
+        """Send, until nothing has been published for ten seconds or `stop` was called.
+
+        Args:
+            until: the time to stop at. If it is given, this returns as soon as nothing waits.
+        """
+        self._until = until
         idle_since = self._clock()
-        while not self._is_stopped:
+        while not self._has_to_stop():
             now = self._clock()
             self._settle(now)
             is_open = now >= self._registry_outage.until and now >= self._outage.until
@@ -109,13 +115,13 @@ class Courier:
             self._mailbox.tell_waiters()
             if self._lanes or due or self._mailbox.ledger.queued:
                 idle_since = now
-            elif now - idle_since >= _IDLE_SECONDS:
+            elif until < inf or now - idle_since >= _IDLE_SECONDS:
                 return
             if is_open:
-                self._mailbox.sleep(min(wake_at, self._lanes.next_departure(), idle_since + _IDLE_SECONDS))
+                self._mailbox.sleep(min(wake_at, self._lanes.next_departure(), idle_since + _IDLE_SECONDS, until))
             else:  # what is due has to wait
-                until = max(self._registry_outage.until, self._outage.until)
-                self._mailbox.sleep(min(wake_at, until), for_events=False)
+                open_at = max(self._registry_outage.until, self._outage.until)
+                self._mailbox.sleep(min(wake_at, open_at, until), for_events=False)
 
     def stop(self) -> None:
         """End soon. Callable from any thread."""
@@ -139,6 +145,11 @@ class Courier:
             job.is_stopped = True
         self._carrier.wake()
         self._carrier.close()
+
+    def _has_to_stop(self) -> bool:
+        if self._clock() >= self._until:
+            self._is_stopped = True
+        return self._is_stopped
 
     # What is due
 
@@ -247,7 +258,7 @@ class Courier:
                 self._carrier.begin(job, partial(self._note_landed, flight, job))
             except (ClosedError, UnavailableError):
                 # There is no other thread to be had: from the interpreter's end on, since Python 3.12, never again.
-                self._carrier.carry(job)
+                self._carrier.carry(job, self._has_to_stop)
                 self._note_landed(flight, job)
         except Exception as error:  # credentials, say, which may come back
             self._lanes.land(flight, self._outage.begin(error, self._clock()))

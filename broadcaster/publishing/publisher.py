@@ -5,12 +5,13 @@ import sys
 import time
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
+from math import inf
 from threading import Event as Signal
 from typing import TYPE_CHECKING
 
 from ..channels import check_channel
 from ..errors import ClosedError, InvalidArgumentError
-from ..forks import notice_fork, remake_in_child
+from ..forks import forbids_threads, notice_fork, remake_in_child
 from ..log import logger
 from ..messages import POSITION_BYTES, MessageEncoder, check_size
 from ..results import PublisherStats
@@ -151,18 +152,22 @@ class Publisher:
     # The thread
 
     def _start(self) -> None:
-        """Start the thread, if nobody else is doing so."""
+        """Start the thread, if nobody else is doing so; where there may be none, do its work before this returns."""
         if self._clock() < self._start_at or self._starting.locked():
             return
+        sends_here = forbids_threads()
         with self._starting:
             if self._courier is not None:
                 return
+            carrier = make_carrier(self._sender, Removals())
+            if sends_here:
+                carrier.close()  # so that it starts no thread
             courier = Courier(
                 self._mailbox,
                 pages=self._pages,
                 remove_stale=self._remove_stale,
                 history=self._history,
-                carrier=make_carrier(self._sender, Removals()),
+                carrier=carrier,
                 window=self._settings.window,
                 most_events=self._settings.queue,
                 max_age=self._settings.max_age,
@@ -171,16 +176,20 @@ class Publisher:
             self._courier = courier
             self._has_ended.clear()
             close_at_end(self)
-            try:
-                start_new_thread(self._run, (courier,))
-            except RuntimeError as error:
-                self._courier = None
-                self._start_at = self._clock() + _START_PAUSE
-                logger().warning("Events wait, because no thread could be started: %s. It is tried again", error)
+            if not sends_here:
+                try:
+                    start_new_thread(self._run, (courier,))
+                except RuntimeError as error:
+                    self._courier = None
+                    self._start_at = self._clock() + _START_PAUSE
+                    logger().warning("Events wait, because no thread could be started: %s. It is tried again", error)
+                return
+        self._mailbox.when_out(lambda: None)  # nothing waits for a window
+        self._run(courier, self._clock() + self._settings.timeout)
 
-    def _run(self, courier: Courier) -> None:
+    def _run(self, courier: Courier, until: float = inf) -> None:
         try:
-            courier.run()
+            courier.run(until)
         except Exception:
             logger().exception("The thread that sends what was published has failed; the next event starts another")
         finally:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..aws.credentials import CredentialSource
 from ..endpoint import Endpoint
 from ..errors import ClosedError, ConfigurationError, UnavailableError
-from ..forks import importing, make_lock, remake_in_child
+from ..forks import forbids_threads, importing, make_lock, remake_in_child
 from ..log import DEBUG, listening
 from ..results import BroadcastResult
 from ..signing import Credentials
@@ -198,7 +198,8 @@ class _Run:
 
     def drive(self, threads: int, on_stale: Callable[[list[str]], None], stop: Callable[[], bool] | None) -> None:
         """Post until the fan-out is done, stopped or past its deadline; abandoned posts end in their threads."""
-        fan_out, posters = self._fan_out, _Posters(threads, self._post)
+        fan_out = self._fan_out
+        posters = _Posters(0 if forbids_threads() else threads, self._post)
         try:
             while not fan_out.is_done:
                 now = time.monotonic()
@@ -213,7 +214,8 @@ class _Run:
                     break
                 while (connection_id := fan_out.take(now)) is not None:
                     self._in_flight[connection_id] = self._in_flight.get(connection_id, 0) + 1
-                    posters.post(connection_id)
+                    if not posters.post(connection_id):
+                        break  # it took its time, so look at the clock
                 pause = min(max(0.0, fan_out.wake_at(now) - now), _LONGEST_WAIT)
                 self._take_outcomes(pause)
                 if len(fan_out.stale) >= _STALE_BATCH:
@@ -293,18 +295,18 @@ class _Posters:
         self._wanted = 0  # posts so far; a thread each, until there are enough
         self._ids: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
-    def post(self, connection_id: str) -> None:
-        """Have one of the threads post to this connection."""
+    def post(self, connection_id: str) -> bool:
+        """Have one of the threads post to this connection; return False if there is none, and it was done here."""
         self._wanted += 1
         if self._started < min(self._most, self._wanted):
-            try:
+            with suppress(RuntimeError):  # no more threads on this machine, or none any more in this interpreter
                 threading.Thread(target=self._work, name="broadcaster-boto3", daemon=True).start()
                 self._started += 1
-            except RuntimeError:  # no more threads on this machine, or none any more in this interpreter
-                if not self._started:
-                    self._post(connection_id)
-                    return
-        self._ids.put(connection_id)
+        if self._started:
+            self._ids.put(connection_id)
+        else:
+            self._post(connection_id)
+        return self._started > 0
 
     def end(self) -> None:
         """End the threads after what each is doing; what was abandoned is not waited for."""

@@ -74,8 +74,12 @@ class Carrier(Protocol):
             ClosedError: the carrier was closed.
         """
 
-    def carry(self, job: Job) -> None:
-        """Carry a job to its end in this thread, for when there is no other; its outcome is in it then."""
+    def carry(self, job: Job, stop: Callable[[], bool]) -> None:
+        """Carry a job to its end in this thread, for when there is no other; its outcome is in it then.
+
+        Args:
+            stop: asked several times a second whether to give up.
+        """
 
     def wake(self) -> None:
         """Look whether a job is to be stopped."""
@@ -124,12 +128,12 @@ class EngineCarrier:
             job.outcome = _outcome(task)
             when_over()
 
-        task = self._task(job, remove)
+        task = self._task(job, remove, lambda: job.is_stopped)
         self._worker.submit(task, conclude)
 
-    def carry(self, job: Job) -> None:
+    def carry(self, job: Job, stop: Callable[[], bool]) -> None:
         """See `Carrier.carry`. In a loop that is closed afterwards: nobody may be left to do so."""
-        task = self._task(job, job.on_stale)
+        task = self._task(job, job.on_stale, stop)
         reactor = self._engine.reactor()
         try:
             reactor.run(task)
@@ -137,13 +141,13 @@ class EngineCarrier:
             reactor.close()
         job.outcome = _outcome(task)
 
-    def _task(self, job: Job, on_stale: Callable[[list[str]], None]) -> Task:
+    def _task(self, job: Job, on_stale: Callable[[list[str]], None], stop: Callable[[], bool]) -> Task:
         return self._engine.task(
             job.method,
             job.pages,
             job.body,
             on_stale=on_stale,
-            stop=lambda: job.is_stopped,
+            stop=stop,
             on_outcome=job.on_outcome,
         )
 
@@ -173,9 +177,9 @@ class ThreadCarrier:
                 raise no_thread(error) from error
             self._threads.add(thread)
 
-    def carry(self, job: Job) -> None:
+    def carry(self, job: Job, stop: Callable[[], bool]) -> None:
         """See `Carrier.carry`."""
-        _carry(self._sender, job)
+        _carry(self._sender, job, stop)
 
     def warm(self) -> None:
         """See `Carrier.warm`: a sender that blocks does so in its own threads."""
@@ -197,13 +201,13 @@ class ThreadCarrier:
         self._threads: set[threading.Thread] = set()
 
     def _run(self, job: Job, when_over: Callable[[], None]) -> None:
-        _carry(self._sender, job)
+        _carry(self._sender, job, lambda: job.is_stopped)
         with self._lock:
             self._threads.discard(threading.current_thread())
         when_over()
 
 
-def _carry(sender: Sender, job: Job) -> None:
+def _carry(sender: Sender, job: Job, stop: Callable[[], bool]) -> None:
     """Carry a job to its end in this thread."""
     pages = cast("Iterable[Sequence[str]]", job.pages)  # each is there: nobody else reads them
     try:
@@ -212,7 +216,7 @@ def _carry(sender: Sender, job: Job) -> None:
                 pages,
                 job.body,
                 on_stale=job.on_stale,
-                stop=lambda: job.is_stopped,
+                stop=stop,
                 on_outcome=job.on_outcome,
             )
         else:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,10 @@ def gunicorn(port, *options):
             *options, APPLICATION]  # fmt: skip
 
 
-def uwsgi(port, *options):
+def uwsgi(port, *options, application=APPLICATION):
     start = "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])"
     return [sys.executable, "-c", start, "--http-socket", f"127.0.0.1:{port}", "--master", "--processes", "2",
-            "--enable-threads", "--die-on-term", "--need-app", *options, "--module", APPLICATION]  # fmt: skip
+            "--enable-threads", "--die-on-term", "--need-app", *options, "--module", application]  # fmt: skip
 
 
 SERVERS = {
@@ -87,7 +88,7 @@ SERVERS = {
     "gunicorn --preload": (gunicorn, "--preload"),
     "gunicorn, threads": (gunicorn, "--worker-class", "gthread", "--threads", "4"),
     "gunicorn, gevent": (gunicorn, "--worker-class", "gevent"),
-    # Without this option its workers are forked in C from a process whose threads run, and now and then one hangs.
+    "uWSGI": (uwsgi,),
     "uWSGI --lazy-apps": (uwsgi, "--lazy-apps"),
 }
 
@@ -104,18 +105,30 @@ def answers(port):
         return None
 
 
+def answering(port):
+    """The workers that answer when several ask at once."""
+    with ThreadPoolExecutor(4) as pool:
+        return set(pool.map(lambda _: ask(port, "/ready"), range(4)))
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_each_request_of_a_server_that_forks_is_heard_once(name, server, environment, tmp_path):
     make, *options = SERVERS[name]
-    loads = 1 if "--preload" in name else 2
+    loads = 1 if name in ("gunicorn --preload", "uWSGI") else 2
     port = free_port()
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(make(port, *options), cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             wait_until(lambda: answers(port) or process.poll() is not None, 40.0)
             wait_until(lambda: len(loaded(server, "loaded")) == loads)  # the slower worker too
+            if name == "uWSGI":  # it forks in C, and a worker hangs if a thread of the master runs just then
+                tasks = Path(f"/proc/{process.pid}/task")
+                assert not tasks.exists() or len(list(tasks.iterdir())) == 1
+                wait_until(lambda: len(answering(port)) == 2)  # one that is starting would not hear SIGTERM
             workers = [ask(port, f"/{number}") for number in range(40)]
             published = [[f"/{number}", worker] for number, worker in enumerate(workers)]
+            if make is uwsgi:  # which ends a worker in the middle of a request without Python's `atexit`
+                wait_until(lambda: "GET /39 " in (tmp_path / "log").read_text())
             process.send_signal(signal.SIGTERM)  # what waits goes out before they end
             process.wait(20)
         finally:
@@ -136,6 +149,34 @@ def test_each_request_of_a_server_that_forks_is_heard_once(name, server, environ
 def loaded(server, word):
     """The processes that published this while they loaded the application."""
     return [sender for path, sender in data_of(server, VIEWER) if path == word]
+
+
+@pytest.mark.parametrize("sender", ["engine", "boto3"])
+def test_an_outage_holds_up_uwsgi_for_the_timeout_alone_and_starts_no_thread(sender, server, environment, tmp_path):
+    server.script = lambda connection_id, attempt: "hang"
+    (tmp_path / "backend.py").write_text(
+        _MAKE
+        + textwrap.dedent(
+            f"""
+            import threading
+
+            events, threads = [], set()
+            threading.setprofile(lambda *_: threads.add(threading.get_ident()))  # called in each new thread
+            sys.addaudithook(lambda event, arguments: events.append(event))
+            caster = make(timeout=0.5, deadline=600.0, attempts=1000, sender={sender!r})
+            caster.publish("logs", "log", 1)  # whose time boto3 may need to load itself
+            caster.publish("logs", "log", 2)
+            print("dropped", caster.publisher_stats().dropped["closed"])
+            print("connections", events.count("socket.connect") > 0)
+            print("threads", len(threads))
+            app = print
+            """
+        )
+    )
+    environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
+    load = uwsgi(free_port(), "--no-server", application="backend:app")
+    done = subprocess.run(load, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "dropped 2\nconnections True\nthreads 0\n" in done.stdout + done.stderr
 
 
 # ----------------------------------------------------------------------------------------- children of other libraries
