@@ -153,7 +153,7 @@ class _Ids:
             self._process = os.getpid()
         # If the clock was set back, order is kept all the same.
         self._last = now = max(self._last, time.time_ns() // 1_000_000)
-        return f"{now << 40 | self._next() & 0xFF_FFFF_FFFF:021x}"
+        return f"{now << 40 | self._next():021x}"
 
 
 _next_id = _Ids()

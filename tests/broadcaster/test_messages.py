@@ -2,6 +2,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import itertools
 import json
 import math
 import os
@@ -72,13 +73,28 @@ def test_the_id_of_an_event_is_read_from_it_and_from_its_message():
 
 
 def test_an_id_tells_when_it_was_made_and_where_counting_began(monkeypatch):
-    monkeypatch.setattr("time.time_ns", lambda: 1_764_000_000_123_999_999)
+    monkeypatch.setattr("time.time_ns", lambda: 1_764_000_000_124_999_999)
     made = [int(_Ids()(), 16) for _ in range(64)]
-    assert {number >> 40 for number in made} == {1_764_000_000_123}
+    assert {number >> 40 for number in made} == {1_764_000_000_124}
     starts = [number & 0xFF_FFFF_FFFF for number in made]
     assert max(starts) < 2**39, "there is room to count up"
     assert max(starts) > 2**38, "in all of it counting may begin"
     assert {number & 3 for number in starts} == {0, 1, 2, 3}
+
+
+def test_in_each_process_counting_begins_at_another_place_whatever_its_number(monkeypatch):
+    ids, counts = _Ids(), []
+    for process in (1, 7, 5):  # a container's first process is number 1, a child's number may be the lower one
+        monkeypatch.setattr("os.getpid", lambda process=process: process)
+        counts.append(int(ids(), 16) & 0xFF_FFFF_FFFF)
+    assert all(abs(after - before) > 1 for before, after in itertools.pairwise(counts))
+
+
+def test_of_events_without_end_a_bounded_number_of_names_is_kept():
+    messages = MessageEncoder()
+    for number in range(1_100):
+        messages.event(f"log {number}", None)
+    assert len(messages._starts) == 1_000
 
 
 def test_the_size_counts_bytes_and_not_characters():
@@ -105,7 +121,7 @@ def test_an_error_does_not_repeat_the_payload():
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("event", ["", None, 7, "x" * 201, "a\nb", "a\u2028b", "\x1b[2J", "\ud83d"])
+@pytest.mark.parametrize("event", ["", None, 7, [], "x" * 201, "a\nb", "a\u2028b", "\x1b[2J", "\ud83d"])
 def test_an_event_needs_a_printable_name_of_bounded_length(event):
     with pytest.raises(InvalidArgumentError) as caught:
         encode("admin", event, {})
