@@ -258,17 +258,14 @@ class ConnectionSigner:
 
 def _without_dots(path: str) -> str:
     """Return the path as AWS reads it: `.` and `..` resolved, repeated slashes merged."""
-    if not path:
-        return "/"
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
             del kept[-1:]
         elif segment not in ("", "."):
             kept.append(segment)
-    first = "/" if path[0] == "/" else ""
-    last = "/" if path[-1] == "/" and kept else ""
-    return first + "/".join(kept) + last
+    last = "/" if path.endswith("/") and kept else ""
+    return "/" + "/".join(kept) + last
 
 
 def _canonical_query(query: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster import http1
-from broadcaster.signing import BodySigner, ConnectionSigner, Credentials, percent_encode, sign_request
+from broadcaster.signing import BodySigner, ConnectionSigner, Credentials, _kept_states, percent_encode, sign_request
 
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 TOKENS = st.none() | st.text(st.sampled_from("ABCabc019+/="), min_size=1, max_size=1200)
@@ -34,6 +34,8 @@ HEADER_NAMES = st.sampled_from(
 HEADERS = st.dictionaries(HEADER_NAMES, st.text(PRINTABLE | st.sampled_from(" \t"), min_size=1))
 IDS = st.text(st.sampled_from("ABCxyz019_-="), min_size=1, max_size=128)
 METHODS = st.sampled_from(["POST", "GET", "DELETE"])
+PLAIN = {"service": "dynamodb", "region": "us-east-1", "method": "POST", "host": "h", "path": "/", "body": b"{}"}
+PLAIN |= {"now": 0.0, "headers": {}, "query": ""}
 
 
 def botocore_authorization(credentials, *, service, region, method, host, path, body, now, headers, query):
@@ -80,10 +82,24 @@ def test_any_request_is_signed_as_botocore_signs_it(
 
 @pytest.mark.parametrize("length", [59, 60, 61, 200])  # the key is of four characters more, a block of SHA-256 of 64
 def test_a_secret_of_any_length_signs_as_with_botocore(length):
-    request = {"service": "dynamodb", "region": "us-east-1", "method": "POST", "host": "h", "path": "/", "body": b"{}"}
-    request |= {"now": 0.0, "headers": {}, "query": ""}
     credentials = Credentials("AKID", "s" * length)
+    assert sign_request(credentials, **PLAIN) == dict(botocore_authorization(credentials, **PLAIN).items())
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a/b/../c", "/a/b/..", "/a/../../b/", "//a//b"])
+def test_a_path_with_dots_and_repeated_slashes_is_signed_as_with_botocore(path):
+    request = PLAIN | {"path": path}
+    credentials = Credentials("AKID", "secret")
     assert sign_request(credentials, **request) == dict(botocore_authorization(credentials, **request).items())
+
+
+def test_what_is_kept_for_secrets_is_bounded():
+    """A process may see a new secret each hour for months."""
+    sizes = []
+    for number in range(20):
+        sign_request(Credentials("AKID", f"secret {number}"), **PLAIN)
+        sizes.append(len(_kept_states))
+    assert max(sizes) == 8
 
 
 @given(CREDENTIALS, HOSTS, PATHS, HEADERS, TIMES, st.lists(st.binary(), min_size=1, max_size=3))
