@@ -135,7 +135,7 @@ class AnswerReader:
     @property
     def is_idle(self) -> bool:
         """Whether no byte of a next answer has arrived. Between requests anything else means: do not use it again."""
-        return self._state == _HEAD and not self._buffer and not self._seen
+        return not self._buffer and not self._seen
 
     def feed(self, data: bytes) -> Answer | None:
         """Read what arrived; return the answer if it is complete now. What belongs to a next one is kept.

@@ -106,6 +106,27 @@ def test_one_reader_reads_answer_after_answer(generated, data):
     assert reader.is_idle
 
 
+@pytest.mark.parametrize("padding", range(16))
+def test_an_answer_is_complete_with_its_last_byte_and_not_before(padding):
+    body = bytes(range(200))
+    wire = start(200, [(b"X", b"x" * padding)]) + b"Content-Length: 200\r\n\r\n" + body
+    for missing in range(1, 201):
+        reader = AnswerReader()
+        assert reader.feed(wire[:-missing]) is None
+        assert reader.feed(wire[-missing:]).body == body
+
+
+def test_answers_with_the_same_body_all_have_it():
+    reader = AnswerReader()
+    assert [reader.feed(start(200, []) + b"Content-Length: 2\r\n\r\nok").body for _ in range(3)] == [b"ok"] * 3
+
+
+def test_an_interim_answer_with_a_length_is_not_the_answer():
+    reader = AnswerReader()
+    assert reader.feed(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n") is None
+    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").status == 200
+
+
 def test_what_follows_an_answer_unasked_shows():
     reader = AnswerReader()
     assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP").status == 200
@@ -165,10 +186,11 @@ def test_only_what_changes_from_answer_to_answer_may_differ_from_the_usual_one()
             usual.replace(b": y", b": tomorrow").replace(b": 1", b": 2"),
             usual.replace(b"200 OK", b"410 Gone"),
             usual.replace(b"keep-alive", b"close"),
+            usual.replace(b"Date: y", b"Connection: close"),
         )
     ]
     assert [(answer.status, answer.keep_alive) for answer in answers] == [
-        (200, True), (200, True), (410, True), (200, False),
+        (200, True), (200, True), (410, True), (200, False), (200, False),
     ]  # fmt: skip
     assert answers[1].headers["date"] == "tomorrow"
 
@@ -184,6 +206,8 @@ def test_only_what_changes_from_answer_to_answer_may_differ_from_the_usual_one()
         (b"HTTP/1.0 200 OK\r\n", False),
         (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", True),
         (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive, x\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: x\r\n", True),
     ],
 )
 def test_the_server_says_whether_the_connection_stays(head, keep_alive):
@@ -197,6 +221,14 @@ def test_a_connection_with_two_framings_in_one_answer_is_not_used_again():
     assert not AnswerReader().feed(head + b"Content-Length: 5\r\n" + chunks).keep_alive
 
 
+@pytest.mark.parametrize(
+    ("coding", "body"), [(b"gzip, chunked", b"hello"), (b"chunked, gzip", b"5\r\nhello\r\n0\r\n\r\n")]
+)
+def test_only_where_chunked_is_the_last_coding_chunks_frame_the_body(coding, body):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\n" % coding
+    assert read([head + b"\r\n5\r\nhello\r\n0\r\n\r\n"], ends=True).body == body
+
+
 def test_an_answer_to_head_has_no_body():
     answer = read([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"], method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
@@ -204,10 +236,17 @@ def test_an_answer_to_head_has_no_body():
 
 def test_headers_are_found_by_lower_cased_name_and_repeats_are_joined():
     answer = read(
-        [b"HTTP/1.1 410 Gone\r\nx-amzn-ErrorType:  GoneException \r\nA: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n"]
+        [b"HTTP/1.1 410 Gone: x\r\nx-amzn-ErrorType:  GoneException \r\nA: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n"]
     )
-    assert answer.headers["x-amzn-errortype"] == "GoneException"
-    assert answer.headers["a"] == "1, 2"
+    assert answer.headers == {"x-amzn-errortype": "GoneException", "a": "1, 2", "content-length": "0"}
+
+
+def test_answers_that_say_something_else_are_not_equal():
+    lengths = [b"0\r\n\r\n", b"1\r\n\r\na", b"1\r\n\r\nb"]
+    answers = [read([start(status, []) + b"Content-Length: " + rest]) for status in (200, 201) for rest in lengths]
+    assert [[one == another for one in answers] for another in answers] == [
+        [i == j for i in range(6)] for j in range(6)
+    ]
 
 
 def test_an_answer_until_the_end_of_the_connection_ends_it():
@@ -219,7 +258,9 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
     "wire",
     [
         b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"GET / HTTP/1.1\r\n",
         b"HTTP/2 200\r\n\r\n",
+        b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 2x0 OK\r\n\r\n",
         b"HTTP/1.1 099 Odd\r\n\r\n",
         b"HTTP/1.1 2000 Odd\r\n\r\n",
@@ -230,10 +271,13 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
         b"HTTP/1.1 200 OK\r\nContent-Length: 1f\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\nContent-Length: 4194305\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nlonger\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nlonge0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nlon\0\x000\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;%b\r\n" % (b"x" * 5000),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 12_000,
@@ -246,6 +290,39 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
 def test_what_is_no_answer_or_too_large_is_refused(wire):
     with pytest.raises(ProtocolError):
         AnswerReader().feed(wire)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "counted", "limit", "after"),
+    [
+        (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", 65_536, b"\r\n\r\n"),
+        (CHUNKED, b"1;", 4_096, b"\r\nx\r\n0\r\n\r\n"),
+        (b"", CHUNKED + b"0\r\nX: ", 65_534, b"\r\n\r\n"),  # and two for the empty line
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"", 4_194_304, b""),
+    ],
+    ids=["head", "chunk size", "trailers", "body"],
+)
+def test_what_is_as_large_as_the_limit_is_read_and_one_byte_more_is_not(before, counted, limit, after):
+    def wire(size):
+        return before + counted + b"x" * (size - len(counted)) + after
+
+    for last in range(8):
+        at = len(wire(limit)) - last
+        assert read([wire(limit)[:at], wire(limit)[at:]], ends=True).status == 200
+        assert read([wire(limit + 1)[: at + 1], wire(limit + 1)[at + 1 :]], ends=True) is ProtocolError
+
+
+def test_chunks_that_make_the_largest_body_are_read_and_one_byte_more_is_not():
+    chunk = b"3FFFFF\r\n%b\r\n" % (b"x" * 4_194_303)
+    assert len(read([CHUNKED + chunk + b"1\r\nx\r\n0\r\n\r\n"]).body) == 4_194_304
+    assert read([CHUNKED + chunk + b"2\r\n"]) is ProtocolError
+
+
+def test_a_length_may_have_sixteen_digits():
+    assert read([b"HTTP/1.1 200 OK\r\nContent-Length: 0000000000000002\r\n\r\nok"]).body == b"ok"
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"])
