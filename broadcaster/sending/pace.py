@@ -147,7 +147,7 @@ class Pace:
         if self._filled_at is None:
             self._filled_at = now
         passed = now - self._filled_at
-        if passed <= 0 or self._full_rate == inf:
+        if passed <= 0:
             return
         self._filled_at = now
         self._tokens = min(self._burst, self._tokens + passed * self._rate)

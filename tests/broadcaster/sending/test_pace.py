@@ -1,6 +1,6 @@
 """How fast requests may go out."""
 
-from math import inf
+from math import exp, inf
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,15 @@ def test_the_next_grant_is_when_it_says(rate, taken):
     assert pace.grant(1, when) == 1
 
 
+def test_the_next_grant_is_no_later_than_it_has_to_be():
+    pace = Pace(10.0)
+    for _ in range(5):
+        assert pace.next_grant(0.0) == 0.0
+        assert pace.grant(1, 0.0) == 1
+    assert pace.next_grant(0.0) == pytest.approx(0.1, abs=1e-5)
+    assert pace.next_grant(0.05) == pytest.approx(0.1, abs=1e-5)
+
+
 def test_the_default_is_just_under_the_quota():
     assert 9_000 <= DEFAULT_RATE < 10_000
     assert Pace().grant(10_000, 0.0) == DEFAULT_RATE / 2
@@ -36,6 +45,8 @@ def test_throttling_pauses_goes_on_at_the_rate_that_got_through_and_recovers():
     pace.grant(500, 0.0)
     for _ in range(250):
         pace.throttled(0.0, 1.0)
+    for _ in range(100):
+        pace.ease(0.05)  # answers to what was sent before the pause
     assert pace.paused_until == pytest.approx(0.1)
     assert pace.grant(1, 0.05) == 0
     assert pace.next_grant(0.05) == pytest.approx(0.1, abs=0.01)
@@ -50,10 +61,12 @@ def test_pauses_grow_while_throttling_goes_on():
     for _ in range(8):
         pace.throttled(now, 1.0)
         pauses.append(pace.paused_until - now)
-        now = pace.paused_until
+        assert pace.grant(1, (now + pace.paused_until) / 2) == 0
+        assert pace.grant(1, pace.paused_until) == 1
+        now = pace.paused_until + 0.9
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0])
-    pace.throttled(now + 10, 1.0)
-    assert pace.paused_until - now - 10 == pytest.approx(0.1)
+    pace.throttled(now + 0.2, 0.0)
+    assert pace.paused_until - now - 0.2 == pytest.approx(0.05), "a first one again, and chance makes it half as long"
 
 
 def test_answers_that_were_under_way_when_all_were_throttled_change_nothing():
@@ -134,6 +147,38 @@ def eased(times):
     return pace
 
 
+def test_the_rate_that_got_through_is_that_of_the_last_moment():
+    pace = Pace(1000.0)
+    for tick in range(100):  # 500 a second, the last of them at 101.98
+        pace.grant(10, 100 + tick / 50)
+    pace.ease(102.25)
+    pace.grant(1_000, 102.25)
+    rate = 500 * exp(-0.27 / 0.5) * 0.85
+    # Each second's requests go by the rate at its beginning, and each adds 4.5 to that.
+    assert pace.grant(1_000, 103.25) == pytest.approx(rate, abs=2)
+    assert pace.grant(1_000, 104.25) == pytest.approx(rate + 4.5, abs=2)
+    assert pace.grant(1_000, 105.25) == pytest.approx(rate + 9.0, abs=2)
+
+
+def test_a_429_takes_a_tenth_of_a_low_rate():
+    pace = Pace(100.0)
+    pace.grant(50, 0.0)
+    pace.give_back(40)
+    pace.ease(0.0)  # 17 a second
+    pace.ease(0.5)
+    assert 1 / (pace.next_grant(0.5) - 0.5) == pytest.approx((17 + 0.5 * 4.5) * 0.9, abs=0.01)
+
+
+def test_after_a_pause_too_all_429s_together_take_a_quarter():
+    pace = Pace(1000.0)
+    pace.grant(500, 0.0)
+    for _ in range(250):
+        pace.throttled(0.0, 1.0)
+    for _ in range(1_000):
+        pace.ease(2.0)
+    assert rate_of(pace, 2.0) == pytest.approx(0.75 * 0.85 * 500, abs=10)
+
+
 def test_a_rate_that_was_eased_comes_back_slowly_and_then_ever_faster():
     pace = eased(0)
     rates = [rate_of(pace, float(second)) for second in range(1, 10)]
@@ -164,12 +209,12 @@ def test_where_nothing_limits_the_rate_easing_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("spacing", "is_near", "is_some"), [(5, False, True), (12, False, False), (300, True, True), (500, True, False)]
+    ("spacing", "is_near", "first"), [(5, False, 10), (12, False, None), (300, True, 12), (500, True, None)]
 )
-def test_fewer_that_are_throttled_are_a_sign_where_the_ceiling_is_near(spacing, is_near, is_some):
+def test_fewer_that_are_throttled_are_a_sign_where_the_ceiling_is_near(spacing, is_near, first):
     watch = ThrottleWatch()
     signs = []
-    for number in range(0, 100 * spacing, spacing):
+    for number in range(1_000, 1_000 + 100 * spacing, spacing):
         watch.is_everybody(f"id{number}=", number)
         signs.append(watch.is_some(number, is_near=is_near))
-    assert any(signs) == is_some
+    assert (signs.index(True) if any(signs) else None) == first

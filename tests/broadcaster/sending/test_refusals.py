@@ -52,6 +52,8 @@ def test_of_a_bad_signature_the_first_sentence_is_kept_and_not_the_session_token
     ("status", "error", "says"),
     [
         (301, "", "check the address: the API id, region and stage, or endpoint_url="),
+        (300, "", "check the address"),
+        (399, "", "check the address"),
         (404, "", "check the address"),
         (421, "", "check the address"),
         (403, "Signature expired", "renew the credentials, and check this machine's clock"),

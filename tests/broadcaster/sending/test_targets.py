@@ -28,12 +28,15 @@ def test_pages_are_read_as_they_are_needed():
             yield page
 
     targets = Targets(pages())
+    assert targets.next_at(5.0) == 5.0
     assert targets.take(0.0) == "a"
     assert read == [["a", "b"]]
     assert targets.next_at(5.0) == 5.0
     assert targets.read_ahead(9), "there may be more"
     assert read == [["a", "b"], ["c"]]
     assert not targets.read_ahead(2), "two are known"
+    assert not targets.read_ahead(1), "two are known"
+    assert read == [["a", "b"], ["c"]]
     assert not targets.read_ahead(3), "with the next page three are known"
     assert read == [["a", "b"], ["c"], ["d"]]
     assert not targets.read_ahead(99), "that was the last, but nobody knows yet"
@@ -41,9 +44,13 @@ def test_pages_are_read_as_they_are_needed():
     assert [targets.take(0.0) for _ in range(4)] == ["b", "c", "d", None]
 
 
+def test_a_page_that_has_more_than_was_asked_for_is_enough():
+    assert not Targets([["a", "b", "c"], ["d"]]).read_ahead(2)
+
+
 def test_those_who_were_postponed_come_back_at_their_time_in_the_order_of_their_postponement():
-    targets = Targets([["z", "a", "m"]])
-    for when in (2.0, 1.0, 1.0):
+    targets = Targets([["z", "a", "m", "last"]])
+    for when in (2.0, 1.0, 1.0, 3.0):
         targets.postpone(targets.take(0.0), when)
     assert targets.take(0.5) is None
     assert targets.waiting(0.5) == 0
@@ -52,7 +59,9 @@ def test_those_who_were_postponed_come_back_at_their_time_in_the_order_of_their_
     assert [targets.take(1.0), targets.take(1.0), targets.take(1.0)] == ["a", "m", None]
     assert targets.next_at(1.0) == 2.0
     assert not targets.is_empty
-    assert targets.take(2.0) == "z"
+    targets.put_first("b")
+    assert targets.waiting(2.0) == 2
+    assert [targets.take(2.0), targets.take(2.0), targets.take(3.0)] == ["z", "b", "last"]
     assert targets.is_empty
 
 
@@ -63,14 +72,10 @@ def test_a_page_that_is_not_there_yet_is_asked_for_again():
     assert targets.take(0.0) == "b"
 
 
-def test_what_the_pages_raise_is_kept_and_those_before_are_served():
-    def pages():
-        yield ["a"]
-        raise OSError("away")
-
-    targets = Targets(pages())
+def test_what_the_pages_raise_is_kept_and_those_before_are_served_and_none_after():
+    targets = Targets(map(list, ["a", None, "b"]))
     assert [targets.take(0.0), targets.take(0.0)] == ["a", None]
-    assert str(targets.error) == "away"
+    assert isinstance(targets.error, TypeError)
     assert targets.is_empty
 
 
