@@ -139,6 +139,7 @@ def test_an_id_that_api_gateway_calls_invalid_is_stale_and_not_posted_to_in_ever
         headers = {"x-amzn-errortype": "BadRequestException"}
         body = b'{"message": "Invalid connectionId: never-an-id", "connectionId": "never-an-id"}'
         tell(plan, connection_id, 400 if wrong else 200, 0.0, headers, body)
+    assert plan.is_done
     assert plan.result() == {"sent": 1, "failed": 0, "stale": 1}
     assert plan.take_stale() == ["never-an-id"]
 
@@ -148,6 +149,22 @@ def test_other_errors_are_final(status):
     result, _, attempts = run(fan_out([["id="]]), lambda connection_id, attempt: status)
     assert attempts == {"id=": 1}
     assert result.failures[0].status == status
+
+
+def test_only_with_status_400_an_answer_that_names_the_id_means_that_there_is_none():
+    plan = fan_out([["id="]])
+    tell(plan, plan.take(0.0), 413, 0.0, body=b'{"message": "Too much for connectionId id="}')
+    assert plan.result() == {"sent": 0, "failed": 1, "stale": 0}
+
+
+def test_waits_double_up_to_two_seconds_and_chance_makes_them_up_to_half_as_long():
+    plan, clock, waits = fan_out([["id="]], attempts=8, deadline=100.0, random=lambda: 0.8), 1.0, []
+    for _ in range(7):
+        assert plan.take(clock) == "id="
+        tell(plan, "id=", 503, clock)
+        waits.append(plan.wake_at(clock) - clock)
+        clock += waits[-1]
+    assert waits == pytest.approx([0.9 * whole for whole in (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0)])
 
 
 def test_a_post_that_hung_is_tried_only_once_more():
@@ -164,6 +181,29 @@ def test_a_slow_reader_is_left_alone_for_a_while_and_nobody_else_waits():
     assert result == {"sent": 100, "failed": 0, "stale": 0}
     assert attempts["id3="] == 3
     assert clock == pytest.approx(0.3 + 0.6, abs=0.01)
+
+
+@pytest.mark.parametrize(("sent", "is_everybody"), [(1, True), (2, False)])
+def test_everybody_is_throttled_by_the_share_of_all_answers(sent, is_everybody):
+    pace = Pace(inf)
+    plan = fan_out([[f"id{n}=" for n in range(30)]], pace=pace)
+    for status in ([200] * sent + [429]) * 8:
+        tell(plan, plan.take(0.0), status, 0.0)
+    assert (pace.paused_until > 0.0) == is_everybody
+
+
+def test_where_the_ceiling_was_met_a_429_is_no_attempt_and_comes_back_after_a_slow_readers_wait():
+    pace = Pace(1000.0)
+    pace.grant(500, 0.0)
+    pace.ease(0.0)
+    plan, clock = fan_out([["a="]], pace=pace, deadline=100.0, random=lambda: 0.8), 1.0
+    for _ in range(9):
+        assert plan.take(clock) == "a="
+        tell(plan, "a=", 429, clock)
+        assert plan.wake_at(clock) == pytest.approx(clock + 0.4 * 0.9)
+        clock = plan.wake_at(clock)
+    tell(plan, plan.take(clock), 429, clock)
+    assert plan.result().failures == [("a=", "the account's requests are throttled (HTTP 429, 10 times)", 429)]
 
 
 def test_throttling_of_everybody_pauses_everybody_and_costs_no_attempts():
@@ -267,6 +307,18 @@ def test_an_address_that_cannot_be_reached_any_more_is_a_passing_fault():
     assert plan.take(0.0) == "b="
 
 
+def test_an_address_that_somebody_was_reached_at_in_the_end_was_right():
+    plan = fan_out([["a=", "b="]])
+    assert plan.take(0.0) == "a="
+    assert plan.waiting(0.0) == 1
+    plan.cannot_connect("too many open files")
+    assert plan.take(0.0) is None
+    assert plan.waiting(0.0) == 0
+    assert plan.wake_at(0.0) == plan.deadline
+    tell(plan, "a=", 200, 0.0)
+    assert plan.take(0.0) == "b="
+
+
 def test_after_the_deadline_pages_that_were_not_read_count_too():
     plan = fan_out(iter([["a="], ["b="], ["c=", "d="]]), deadline=1.0)
     first = plan.take(0.0)
@@ -337,7 +389,7 @@ def test_pages_that_come_after_the_deadline_count_too_and_nobody_asks_for_them_o
     assert plan.take(0.0) is None
     plan.give_up(1.0, [])
     assert not plan.is_done
-    assert plan.wake_at(1.0) == inf
+    assert plan.wake_at(1.5) == inf
     there += [["a=", "b="], "end"]
     plan.give_up(2.0, [])
     assert plan.is_done
@@ -361,10 +413,29 @@ def test_what_was_granted_to_a_broadcast_that_ended_early_goes_to_the_next():
     assert pace.grant(100, 0.0) == 4
 
 
+def test_one_that_is_put_back_costs_no_second_grant():
+    pace = Pace(10.0)
+    plan = fan_out([["a="]], pace=pace)
+    plan.lost_on_kept(plan.take(0.0), "closed", 0.0)
+    tell(plan, plan.take(0.0), 200, 0.0)
+    plan.result()
+    assert pace.grant(100, 0.0) == 4
+
+
+def test_a_broadcast_to_nobody_gives_nothing_back():
+    pace = Pace(10.0)
+    pace.grant(5, 0.0)
+    plan = fan_out([], pace=pace)
+    assert plan.take(0.0) is None
+    plan.result()
+    assert pace.grant(1, 0.0) == 0
+
+
 def test_nothing_is_begun_after_the_deadline():
     plan = fan_out([["a=", "b="]], deadline=1.0)
     assert plan.take(0.9) == "a="
     assert plan.take(1.0) is None
+    assert plan.take(1.5) is None
 
 
 def test_a_connection_that_the_accounts_throttle_holds_up_ten_times_has_failed_and_says_so():
@@ -379,7 +450,9 @@ def test_a_connection_that_the_accounts_throttle_holds_up_ten_times_has_failed_a
 
 
 def test_a_slow_reader_has_failed_after_its_attempts_with_its_status():
-    result, _, attempts = run(fan_out([["slow="]]), lambda connection_id, attempt: 429)
+    pace = Pace(1000.0)
+    result, _, attempts = run(fan_out([["slow="]], pace=pace), lambda connection_id, attempt: 429)
+    assert not pace.is_reduced
     [failure] = result.failures
     assert failure == ("slow=", "throttled, or its client reads too slowly (HTTP 429) (3 attempts)", 429)
     assert attempts == {"slow=": 3}
@@ -452,6 +525,7 @@ def test_each_retry_pause_and_end_is_a_line_for_who_listens():
     ids = [f"id{number}=" for number in range(12)]
     plan = fan_out([ids], log=Log(), deadline=2.0)
     run(plan, lambda connection_id, attempt: 429, until=3.0)
+    assert "post to id0=: throttled, or its client reads too slowly (HTTP 429); attempt 2 in 0.30 s" in lines
     assert any(line.startswith("the account is throttled: no posts for 0.") for line in lines)
     assert f"{URL} ends with 0 sent: not answered by the broadcast's deadline" in lines
 
