@@ -14,9 +14,8 @@ HEADERS = st.lists(
     max_size=5,
 )
 BODIES = st.binary(max_size=300)
-INTERIM = st.lists(
-    st.sampled_from([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]), max_size=2
-)
+INTERIM_ANSWER = b"HTTP/1.1 100 Continue\r\n\r\n"
+INTERIM = st.lists(st.sampled_from([INTERIM_ANSWER, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]), max_size=2)
 
 
 def start(status, headers):
@@ -106,11 +105,12 @@ def test_one_reader_reads_answer_after_answer(generated, data):
     assert reader.is_idle
 
 
+@pytest.mark.parametrize("length", [1, 200])
 @pytest.mark.parametrize("padding", range(16))
-def test_an_answer_is_complete_with_its_last_byte_and_not_before(padding):
-    body = bytes(range(200))
-    wire = start(200, [(b"X", b"x" * padding)]) + b"Content-Length: 200\r\n\r\n" + body
-    for missing in range(1, 201):
+def test_an_answer_is_complete_with_its_last_byte_and_not_before(padding, length):
+    body = bytes(range(length))
+    wire = start(200, [(b"X", b"x" * padding)]) + b"Content-Length: %d\r\n\r\n" % length + body
+    for missing in range(1, length + 1):
         reader = AnswerReader()
         assert reader.feed(wire[:-missing]) is None
         assert reader.feed(wire[-missing:]).body == body
@@ -127,9 +127,10 @@ def test_an_interim_answer_with_a_length_is_not_the_answer():
     assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").status == 200
 
 
-def test_what_follows_an_answer_unasked_shows():
+@pytest.mark.parametrize("more", [b"H", b"HTTP"])
+def test_what_follows_an_answer_unasked_shows(more):
     reader = AnswerReader()
-    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP").status == 200
+    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + more).body == b"ok"
     assert not reader.is_idle
 
 
@@ -193,6 +194,8 @@ def test_only_what_changes_from_answer_to_answer_may_differ_from_the_usual_one()
         (200, True), (200, True), (410, True), (200, False), (200, False),
     ]  # fmt: skip
     assert answers[1].headers["date"] == "tomorrow"
+    with pytest.raises(ProtocolError):
+        reader.feed(usual.replace(b": y", b": " + b"y" * 70_000))
 
 
 @pytest.mark.parametrize(
@@ -232,6 +235,11 @@ def test_only_where_chunked_is_the_last_coding_chunks_frame_the_body(coding, bod
 def test_an_answer_to_head_has_no_body():
     answer = read([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"], method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET", "POST"])
+def test_an_answer_to_any_other_method_has_its_body(method):
+    assert read([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"], method=method).body == b"hello"
 
 
 def test_headers_are_found_by_lower_cased_name_and_repeats_are_joined():
@@ -299,11 +307,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ("before", "counted", "limit", "after"),
     [
         (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", 65_536, b"\r\n\r\n"),
+        (b"", INTERIM_ANSWER + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", 65_536, b"\r\n\r\n"),
         (CHUNKED, b"1;", 4_096, b"\r\nx\r\n0\r\n\r\n"),
         (b"", CHUNKED + b"0\r\nX: ", 65_534, b"\r\n\r\n"),  # and two for the empty line
         (b"HTTP/1.1 200 OK\r\n\r\n", b"", 4_194_304, b""),
     ],
-    ids=["head", "chunk size", "trailers", "body"],
+    ids=["head", "heads", "chunk size", "trailers", "body"],
 )
 def test_what_is_as_large_as_the_limit_is_read_and_one_byte_more_is_not(before, counted, limit, after):
     def wire(size):
