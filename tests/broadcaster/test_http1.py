@@ -226,7 +226,11 @@ def test_a_connection_with_two_framings_in_one_answer_is_not_used_again():
 
 
 @pytest.mark.parametrize(
-    ("coding", "body"), [(b"gzip, chunked", b"hello"), (b"chunked, gzip", b"5\r\nhello\r\n0\r\n\r\n")]
+    ("coding", "body"),
+    [
+        (b"gzip, chunked", b"hello"),
+        *((coding, b"5\r\nhello\r\n0\r\n\r\n") for coding in (b"chunked, gzip", b"chunked, br")),
+    ],
 )
 def test_only_where_chunked_is_the_last_coding_chunks_frame_the_body(coding, body):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\n" % coding
@@ -270,6 +274,9 @@ def test_an_answer_until_the_end_of_the_connection_ends_it():
         b"GET / HTTP/1.1\r\n",
         b"HTTP/2 200\r\n\r\n",
         b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1x200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1\t200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 2x0 OK\r\n\r\n",
         b"HTTP/1.1 099 Odd\r\n\r\n",
         b"HTTP/1.1 2000 Odd\r\n\r\n",
@@ -390,9 +397,11 @@ def test_chunks_that_never_end_are_refused_before_they_are_many(chunk):
         AnswerReader().feed(head + chunk * 30_000)
 
 
-def test_a_length_that_is_told_twice_alike_holds():
-    answer = AnswerReader().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
-    assert answer.body == b"hello"
+def test_the_largest_length_and_one_that_is_told_twice_alike_hold():
+    for body in (b"hello, world", b"x" * 4_194_304):
+        length = b"Content-Length: %d\r\n" % len(body)
+        for told in (length, length * 2):
+            assert AnswerReader().feed(b"HTTP/1.1 200 OK\r\n" + told + b"\r\n" + body).body == body
 
 
 def test_two_lengths_are_an_error_that_says_so():
