@@ -103,12 +103,12 @@ def _check_arn(arn: str) -> None:
 def _read(arn: str) -> str:
     with importing:
         from .aws.choose import make_service
-        from .aws.json_service import once
+        from .aws.json_service import Ask, once
         from .aws.retries import AwsError
 
     service = make_service("secretsmanager", region=arn.split(":")[3])
     try:
-        [answer] = service.run([once("GetSecretValue", {"SecretId": arn})])
+        [answer] = service.run([once(Ask("GetSecretValue", {"SecretId": arn}))])
     except AwsError as error:
         hint = ""
         if error.code == "AccessDeniedException":

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from aws_services import service
-from broadcaster.aws.json_service import once
+from broadcaster.aws.json_service import Ask, once
 from broadcaster.aws.retries import AwsError
 from broadcaster.secret_lifetime import GRACE_SECONDS, KEEP_SECONDS
 
@@ -83,7 +83,7 @@ class SigningSecret:
 
     def _read_version(self, stage: str, deadline: float) -> tuple[str, float]:
         members = {"SecretId": self.arn, "VersionStage": stage}
-        [answer] = self._service.run([once("GetSecretValue", members)], deadline=deadline)
+        [answer] = self._service.run([once(Ask("GetSecretValue", members))], deadline=deadline)
         secret, created_at = answer.get("SecretString"), answer.get("CreatedDate")
         if not isinstance(secret, str) or not secret:
             raise AwsError(f"the secret has no text in its version {stage}")

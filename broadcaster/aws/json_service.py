@@ -46,6 +46,7 @@ _REPLACED_KEYS = frozenset({"ExpiredTokenException", "InvalidSignatureException"
 
 # Seconds. A signature is good for five minutes around its time; this leaves four for clocks that differ.
 _SIGN_AGAIN_AFTER = 60.0
+_MOST_KEPT_WIRES = 1_000  # of some 2 KB
 _NO_BODY = b"\r\nContent-Length: 0\r\n\r\n"
 
 _write = make_writer()
@@ -59,6 +60,7 @@ class Ask(NamedTuple):
     operation: str
     members: "dict[str, Any]"
     is_again: bool = False  # the service left a part of it undone: wait a little, within the time that is left
+    is_kept: bool = False  # the same object will be asked again: it is written and signed once a minute
 
 
 class JsonService:
@@ -89,6 +91,8 @@ class JsonService:
         self._connections = KeptConnections(endpoint, tls=tls, time=patience.time)
         # By operation: what its requests begin with, who signs them, with which credentials, and since when.
         self._signers: dict[str, tuple[bytes, BodySigner, Credentials, float]] = {}
+        # By its id: what is asked again, who has signed it, and the bytes.
+        self._wires: dict[int, tuple[Ask, BodySigner, bytes]] = {}
 
     def run(self, jobs: "Iterable[Job[Got]]", *, deadline: float | None = None) -> "list[Got]":
         """Run jobs at once, in this thread, and return their results in order.
@@ -121,16 +125,14 @@ class JsonService:
                 yield None, 0, end_of_pause
             else:
                 raise AwsError(f"{self._name} throttles, and left a part of {ask.operation} undone", is_retryable=True)
-            # Half a surrogate pair, as a browser may send: UTF-8 has no place for it, JSON's escapes do.
-            body = _write(ask.members).encode("utf-8", "backslashreplace")
-            answer = yield from self._call(ask.operation, body, pauses)
+            answer = yield from self._call(ask, pauses)
 
-    def _call(self, operation: str, body: bytes, pauses: Pauses) -> "Exchange[dict[str, Any]]":
+    def _call(self, ask: Ask, pauses: Pauses) -> "Exchange[dict[str, Any]]":
         credentials = self._credentials()
         may_be_replaced = True
         while True:
             try:
-                return (yield from self._attempt(operation, body, credentials, pauses.deadline))
+                return (yield from self._attempt(ask, credentials, pauses.deadline))
             except AwsError as error:
                 if error.code in _REPLACED_KEYS and may_be_replaced:
                     may_be_replaced = False
@@ -142,12 +144,10 @@ class JsonService:
                     raise
             yield None, 0, end_of_pause
 
-    def _attempt(
-        self, operation: str, body: bytes, credentials: Credentials, deadline: float
-    ) -> "Exchange[dict[str, Any]]":
+    def _attempt(self, ask: Ask, credentials: Credentials, deadline: float) -> "Exchange[dict[str, Any]]":
         global _requests
         authority = self._endpoint.authority
-        wire = self._sign(operation, body, credentials)
+        wire = self._sign(ask, credentials)
         seconds = min(self._patience.attempt, deadline - self._time.clock())
         if seconds <= 0:
             raise AwsError(f"no time was left to ask {authority}")
@@ -159,11 +159,11 @@ class JsonService:
         except (OSError, ProtocolError) as error:
             is_final = type(error).__name__ == "SSLCertVerificationError"  # it would be the same again
             raise AwsError(f"{authority} could not be asked: {error}", is_retryable=not is_final) from error
-        return self._read(operation, answer.status, answer.body)
+        return self._read(ask.operation, answer.status, answer.body)
 
-    def _sign(self, operation: str, body: bytes, credentials: Credentials) -> bytes:
+    def _sign(self, ask: Ask, credentials: Credentials) -> bytes:
         """Return the bytes of a request; what does not change with the body is kept for a minute."""
-        now = self._time.now()
+        operation, now = ask.operation, self._time.now()
         kept = self._signers.get(operation)
         if kept is None or kept[2] != credentials or abs(now - kept[3]) > _SIGN_AGAIN_AFTER:
             path = f"{self._endpoint.base_path}/"
@@ -177,11 +177,21 @@ class JsonService:
                 now=now,
                 headers={"Content-Type": self._content_type, "X-Amz-Target": f"{self._target}.{operation}"},
             )
-            start = request("POST", path, {**signer.headers, "Authorization": signer.authorization})
-            kept = start.removesuffix(_NO_BODY), signer, credentials, now
+            bare = request("POST", path, {**signer.headers, "Authorization": signer.authorization})
+            kept = bare.removesuffix(_NO_BODY), signer, credentials, now
             self._signers[operation] = kept
-        signature = kept[1].signature(body).encode()
-        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (kept[0], signature, len(body), body)
+        start, signer = kept[:2]
+        if ask.is_kept and (known := self._wires.get(id(ask))) and known[0] is ask and known[1] is signer:
+            return known[2]
+        # Half a surrogate pair, as a browser may send: UTF-8 has no place for it, JSON's escapes do.
+        body = _write(ask.members).encode("utf-8", "backslashreplace")
+        signature = signer.signature(body).encode()
+        wire = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (start, signature, len(body), body)
+        if ask.is_kept:
+            if len(self._wires) >= _MOST_KEPT_WIRES:
+                self._wires.clear()
+            self._wires[id(ask)] = ask, signer, wire
+        return wire
 
     def _read(self, operation: str, status: int, body: bytes) -> "dict[str, Any]":
         try:
@@ -206,9 +216,9 @@ class JsonService:
         )
 
 
-def once(operation: str, members: "dict[str, Any]") -> "Job[dict[str, Any]]":
+def once(ask: Ask) -> "Job[dict[str, Any]]":
     """Return the job of one request, whose result is the answer."""
-    return (yield Ask(operation, members))
+    return (yield ask)
 
 
 def requests_made() -> int:

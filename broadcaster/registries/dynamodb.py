@@ -50,7 +50,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..aws.choose import find_region, make_service
-from ..aws.json_service import once
+from ..aws.json_service import Ask, once
 from ..aws.retries import AwsError, Patience
 from ..channels import MAX_CHANNELS, too_many_channels
 from ..cheap_typing import TYPE_CHECKING, Any
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _TABLE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
+_MOST_KEPT_ASKS = 1_000
 # Of ids, in the order of their bytes, which DynamoDB sorts by.
 _ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
@@ -128,6 +129,7 @@ class DynamoDBRegistry:
         self._default_scope: str | None = None
         self._start = "" if scope is None else dynamodb_rows.start_of(scope)
         self._old_rows = OldRows(clock())
+        self._asks: dict[tuple[str, str], tuple[int, Ask]] = {}  # by start and name of a list: the minute, the request
         self._made: dict[str, AwsService] = {}
 
     def __repr__(self) -> str:
@@ -216,19 +218,12 @@ class DynamoDBRegistry:
             names = (channel, EVERYTHING)
             old_names = self._old_rows.to_be_read(names, now) if self._start else []
             lists = [(self._start, name) for name in names] + [("", name) for name in old_names]
-            queries = [
-                {
-                    **dynamodb_rows.listeners_query(name, now=now, after=after, until=until, start=start),
-                    "TableName": self._table,
-                    "Limit": PAGE_SIZE,
-                }
-                for start, name in lists
-            ]
-            answers = self._ask_for_pages(queries)
+            asks = [self._ask_for_list(start, name, now, after, until) for start, name in lists]
+            answers = self._ask_for_pages(asks)
             for name, answer in zip(old_names, answers[len(names) :], strict=True):
                 if not (after or until or answer["Items"] or answer.get("LastEvaluatedKey")):
                     self._old_rows.found_empty(name, now)
-            return each_once(*map(self._rest, queries, answers))
+            return each_once(*map(self._rest, asks, answers))
 
         return pages_from(next_place(), pages_between, _id_at)
 
@@ -261,7 +256,7 @@ class DynamoDBRegistry:
         Raises:
             RegistryError: DynamoDB refused or could not be reached; the cause is an `AwsError` with the code.
         """
-        [answer] = self.run("look at the table", [once(operation, {"TableName": self._table})])
+        [answer] = self.run("look at the table", [once(Ask(operation, {"TableName": self._table}))])
         return answer
 
     def close(self) -> None:
@@ -269,16 +264,32 @@ class DynamoDBRegistry:
         if service := self._made.pop("service", None):
             service.close()
 
-    def _rest(self, query: "dict[str, Any]", answer: "dict[str, Any]") -> Iterator[list[str]]:
+    def _ask_for_list(self, start: str, name: str, now: float, after: str, until: str) -> Ask:
+        """Return the first request for who listens to `name`; without bounds it is the same one for a minute."""
+        is_kept = not (after or until)
+        minute = int(now) // 60 * 60  # who has expired within it is still listed: entries outlive their connections
+        kept = self._asks.get((start, name)) if is_kept else None
+        if kept is not None and kept[0] == minute:
+            return kept[1]
+        query = dynamodb_rows.listeners_query(name, now=minute, after=after, until=until, start=start)
+        ask = Ask("Query", {**query, "TableName": self._table, "Limit": PAGE_SIZE}, is_kept=is_kept)
+        if is_kept:
+            if len(self._asks) >= _MOST_KEPT_ASKS:
+                self._asks.clear()
+            self._asks[start, name] = minute, ask
+        return ask
+
+    def _rest(self, ask: Ask, answer: "dict[str, Any]") -> Iterator[list[str]]:
         """Yield the ids of an answer, and of those that follow it."""
         while True:
             yield [row["sk"]["S"] for row in answer["Items"]]
-            if not (query := next_page(query, answer)):
+            if not (members := next_page(ask.members, answer)):
                 return
-            [answer] = self._ask_for_pages([query])
+            ask = Ask("Query", members)
+            [answer] = self._ask_for_pages([ask])
 
-    def _ask_for_pages(self, queries: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
-        return self.run("list the connections", [once("Query", query) for query in queries])
+    def _ask_for_pages(self, asks: list[Ask]) -> "list[dict[str, Any]]":
+        return self.run("list the connections", map(once, asks))
 
     def _number_in(self, shard: int) -> "Job[int]":
         number, last = 0, ""

@@ -104,7 +104,7 @@ def release(signature: str, request_id: str, *, deadline: float) -> None:
         "ExpressionAttributeNames": {"#by": "by"},
         "ExpressionAttributeValues": {":by": {"S": request_id}},
     }
-    run([once("DeleteItem", delete)], deadline=deadline)
+    run([once(Ask("DeleteItem", delete))], deadline=deadline)
 
 
 def forget(connection_ids: list[str], *, deadline: float) -> None:

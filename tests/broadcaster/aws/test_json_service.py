@@ -9,7 +9,7 @@ import trustme
 from broadcaster.aws.choose import make_service
 from broadcaster.aws.environment import service_endpoint
 from broadcaster.aws.json_service import Ask, JsonService, once
-from broadcaster.aws.retries import AwsError, Patience
+from broadcaster.aws.retries import AwsError, Patience, Time
 from broadcaster.registries.dynamodb import DynamoDBRegistry
 from broadcaster.signing import Credentials
 from broadcaster.subscription_secret import SubscriptionSecret
@@ -58,7 +58,7 @@ def test_jobs_get_their_answers_in_turn_and_results_are_in_order(service, server
 
 def test_many_jobs_each_get_their_own_answer(service, server):
     server.answers = [answer({"Items": []})] * 40
-    assert [got["Items"] for got in service.run([once("Query", {"TableName": "table"}) for _ in range(40)])] == [
+    assert [got["Items"] for got in service.run([once(Ask("Query", {"TableName": "table"})) for _ in range(40)])] == [
         []
     ] * 40
     assert len(server.requests) == 40
@@ -67,14 +67,14 @@ def test_many_jobs_each_get_their_own_answer(service, server):
 @pytest.mark.parametrize("trouble", [answer({"__type": "x#ThrottlingException"}, 400), answer({}, 503)])
 def test_what_is_retryable_is_asked_again(service, server, trouble):
     server.answers = [trouble, trouble, answer({"Items": []})]
-    assert service.run([once("Query", {"TableName": "table"})])[0]["Items"] == []
+    assert service.run([once(Ask("Query", {"TableName": "table"}))])[0]["Items"] == []
     assert len(server.requests) == 3
 
 
 def test_a_refusal_has_its_code_and_the_words_of_aws(service, server):
     server.answers = [answer({"__type": "x#ValidationException", "message": "no such thing"}, 400)]
     with pytest.raises(AwsError) as caught:
-        service.run([once("Query", {"TableName": "table"})])
+        service.run([once(Ask("Query", {"TableName": "table"}))])
     assert (caught.value.code, caught.value.message, caught.value.is_retryable) == (
         "ValidationException",
         "no such thing",
@@ -86,7 +86,7 @@ def test_a_refusal_has_its_code_and_the_words_of_aws(service, server):
 def test_one_that_is_refused_does_not_keep_the_others_from_being_asked(service, server):
     server.answers = [answer({"__type": "x#ValidationException"}, 400)] + [answer({"Items": []})] * 20
     with pytest.raises(AwsError):
-        service.run([once("Query", {"TableName": "table"}) for _ in range(20)])
+        service.run([once(Ask("Query", {"TableName": "table"})) for _ in range(20)])
     assert len(server.requests) == 20
 
 
@@ -101,13 +101,51 @@ def test_keys_that_were_replaced_meanwhile_are_read_anew_once(server):
     service = JsonService("dynamodb", endpoint, credentials=credentials, tls=ssl.create_default_context)
     expired = answer({"__type": "x#ExpiredTokenException"}, 400)
     server.answers = [expired, answer({"Items": []})]
-    assert service.run([once("Query", {"TableName": "table"})])[0]["Items"] == []
+    assert service.run([once(Ask("Query", {"TableName": "table"}))])[0]["Items"] == []
     assert ["AKIANEW" in request.headers["Authorization"] for request in server.requests] == [False, True]
     server.answers = [expired, expired]
     with pytest.raises(AwsError, match="ExpiredTokenException"):
-        service.run([once("Query", {"TableName": "table"})])
+        service.run([once(Ask("Query", {"TableName": "table"}))])
     assert reads == [False, True, False, True]
     service.close()
+
+
+def test_what_is_asked_again_is_signed_anew_with_other_keys_and_after_a_minute_and_else_the_same(server):
+    endpoint = service_endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{server.port}")
+    keys, now = [Credentials("AKIAOLD", "secret")], [1_764_000_000.0]
+    patience = PATIENT._replace(time=Time(now=lambda: now[0]))
+    service = JsonService(
+        "dynamodb", endpoint, credentials=lambda **_: keys[-1], tls=ssl.create_default_context, patience=patience
+    )
+    server.answers = [answer({})] * 6
+    asks = [Ask("Query", {"TableName": name}, is_kept=True) for name in ("one", "other")]
+    for _ in range(2):
+        service.run([once(asks[0]), once(asks[1])])
+    keys.append(Credentials("AKIANEW", "secret"))
+    service.run([once(asks[0])])
+    now[0] += 61
+    service.run([once(asks[0])])
+    service.close()
+    signed = [request.headers["Authorization"] for request in server.requests]
+    assert len(set(signed[:4])) == 2
+    assert len(set(signed)) == 4
+    assert ["AKIANEW" in each for each in signed] == [False] * 4 + [True] * 2
+    assert len({request.headers["X-Amz-Date"] for request in server.requests}) == 2
+    assert sorted(request.body for request in server.requests)[-2:] == [b'{"TableName":"other"}'] * 2
+
+
+def test_what_is_kept_of_requests_is_bounded(server):
+    endpoint = service_endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{server.port}")
+    keys = Credentials("AKIA", "secret")
+    service = JsonService(
+        "dynamodb", endpoint, credentials=lambda **_: keys, tls=ssl.create_default_context, patience=PATIENT
+    )
+    server.answers = [answer({})] * 1_100
+    for number in range(1_100):
+        service.run([once(Ask("Query", {"TableName": str(number)}, is_kept=True))])
+    service.close()
+    assert len(service._wires) <= 1_000
+    assert [json.loads(request.body)["TableName"] for request in server.requests] == [str(n) for n in range(1_100)]
 
 
 def test_a_certificate_that_is_not_trusted_is_not_tried_again(aws_keys):
@@ -118,7 +156,7 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again(aws_keys):
         "dynamodb", region="us-east-1", endpoint_url=f"https://localhost:{server.port}", patience=PATIENT
     )
     with pytest.raises(AwsError, match="certificate verify failed"):
-        service.run([once("Query", {"TableName": "table"})])
+        service.run([once(Ask("Query", {"TableName": "table"}))])
     assert server.connections == 1
     server.close()
 
