@@ -1,9 +1,15 @@
-/** Callbacks by event name. What is shared between classes of this package alone begins with an underscore. */
+import { isFunction } from "./options.js";
+
+/** Callbacks by event name. What is shared between parts of this package alone begins with an underscore. */
 export class Emitter {
   #bindings = []; // [event, or null for every event; callback]
 
+  constructor(members) {
+    Object.assign(this, members);
+  }
+
   bind(event, callback) {
-    if (typeof callback !== "function") throw new TypeError(`bind takes a function, not '${callback}'`);
+    if (!isFunction(callback)) throw new TypeError(`bind takes a function, not '${callback}'`);
     this.#bindings.push([event, callback]);
     return this;
   }
@@ -14,19 +20,21 @@ export class Emitter {
 
   /** Without a callback every one of the event's goes, without an event those of every event. */
   unbind(event, callback) {
-    return this.#drop((name) => name !== null && (!event || name === event), callback);
+    const isKept = ([name, bound]) =>
+      name === null || (event && event !== name) || (callback && callback !== bound);
+    return this.#keep(isKept);
   }
 
   unbind_global(callback) {
-    return this.#drop((name) => name === null, callback);
+    return this.#keep(([name, bound]) => name !== null || (callback && callback !== bound));
   }
 
   unbind_all() {
-    return this.#drop(() => true);
+    return this.#keep(() => false);
   }
 
-  #drop(isMeant, callback) {
-    this.#bindings = this.#bindings.filter(([name, bound]) => !isMeant(name) || (callback && bound !== callback));
+  #keep(isKept) {
+    this.#bindings = this.#bindings.filter(isKept);
     return this;
   }
 

@@ -2,26 +2,27 @@
  * Live events from one's own API Gateway WebSocket API, with the names that users of Pusher know.
  *
  *     Gateway     what a component holds: its own claims on channels; any number of them on a page
- *     Connection  what the Gateways of a page share: when to connect, reconnect and hand over
+ *     channel     one claim, and where it is among the messages of a channel with history
+ *     connection  what the Gateways of a page share: when to connect, reconnect and hand over
  *     link        one WebSocket
- *     Place       where a claim is among the messages of a channel with history: history.js, which is apart, and loaded
- *                 only where a page asks for history, so that whoever does not has nothing of it
  */
 import { address } from "./address.js";
-import { Channel } from "./channel.js";
+import { openChannel } from "./channel.js";
 import { Emitter } from "./emitter.js";
-import { CHANNEL_OPTIONS, check, checkTargets, GATEWAY_OPTIONS } from "./options.js";
+import { kept } from "./kept.js";
+import { CHANNEL_OPTIONS, check, demand, GATEWAY_OPTIONS, isText } from "./options.js";
 import { connectionOf, page } from "./shared.js";
 
+const CHANNEL = /^[\w\-=@,.;:/]{1,200}$/;
+
 export class Gateway extends Emitter {
-  #returned = new Map(); // channel name -> how many claims `unsubscribe` gave back
+  #returned = []; // a channel's name for each of its claims that `unsubscribe` gave back
+  #reached = new Map(); // channel name -> epoch, the newest last -> number of the last message that was handed on
 
   constructor(key, options = {}) {
     super();
     check(options, GATEWAY_OPTIONS);
-    checkTargets(options);
-    const { cluster, stage, ...others } = options;
-    this.connection = connectionOf(address(key, cluster, stage), others);
+    this.connection = connectionOf(address(key, options.cluster, options.stage), options);
     this.connection._begin();
     page._latest = this;
     page._made();
@@ -31,25 +32,21 @@ export class Gateway extends Emitter {
     return page._latest;
   }
 
-  /** Resolves when there is a Gateway on the page. */
-  static get _first() {
-    return page._first;
-  }
+  static _page = page; // for React's hook
 
   subscribe(name, options = {}) {
     check(options, CHANNEL_OPTIONS);
-    if ((options.rewind || options.since) && !this.connection._options.history)
-      throw new Error("without the option 'history' there is no rewind or since");
-    if (typeof name !== "string" || !/^[\w\-=@,.;:/]{1,200}$/.test(name))
-      throw new Error(`channel '${name}' is not 1 to 200 of A-Z a-z 0-9 _ - = @ , . ; : /`);
-    const channel = new Channel(this, name, options);
+    const isPlain = !options.rewind && !options.since;
+    demand(isPlain || this.connection._options.history, "no option 'history' to rewind", "one");
+    demand(isText(name) && CHANNEL.test(name), `the channel is '${name}'`, `${CHANNEL}`);
+    const channel = openChannel(this, name, options);
     this.connection._add(channel);
     return channel;
   }
 
   /** Cannot know which claim is meant, so all callbacks stay until as many are given back as there were. */
   unsubscribe(name) {
-    this.#returned.set(name, 1 + (this.#returned.get(name) ?? 0));
+    this.#returned.push(name);
     this._settle(name);
   }
 
@@ -71,8 +68,16 @@ export class Gateway extends Emitter {
   /** Closes the claims on a channel if as many were given back as there are. */
   _settle(name) {
     const claims = this.#claims(name);
-    if (!(this.#returned.get(name) >= claims.length)) return;
-    this.#returned.delete(name);
+    if (this.#returned.filter((other) => other === name).length < claims.length) return;
+    this.#returned = this.#returned.filter((other) => other !== name);
     for (const channel of claims) channel._close();
+  }
+
+  /** How far one of its claims has come; returns whether none was as far, or in a later epoch. */
+  _reach(channel, epoch, seq = 0) {
+    const reached = kept(this.#reached, channel, () => new Map());
+    const isNews = kept(reached, epoch, () => 0) < seq && [...reached.keys()].at(-1) === epoch;
+    if (isNews) reached.set(epoch, seq);
+    return isNews;
   }
 }

@@ -1,9 +1,10 @@
-import { ask, failure, isRefusal, within } from "./backend.js";
+import { ask, failure, isRefusal } from "./backend.js";
 import * as limits from "./limits.js";
 import { signer } from "./signatures.js";
 
-const UNREGISTERED =
-  "nothing will come: this gateway leaves it to the backend to register connections; give 'register'";
+const UNREGISTERED = "nothing will come: no connection is registered; give 'register'";
+
+const REFUSAL = "pusher:subscription_error";
 
 /** One WebSocket: learns its connection id, registers it, and makes its subscriptions what the page wants. */
 export function openLink(connection) {
@@ -15,32 +16,32 @@ export function openLink(connection) {
   const refused = new Set(); // channels that it, or the backend, has said no to; "" for the registration
   const busy = new Set(); // channels with a change under way, "" for the registration
   const waiting = new Map(); // channel -> what to call when the gateway answers
+  const signed = new Map(); // channel -> its signature
   let isDue = false; // the registration
   let isRegistered = !connection._options.register;
   let again; // timer: the registration is repeated
   let ticker; // timer: silence and age are looked at
   let deadline; // timer: the connection id must be known; from then on, something must be heard
 
-  if (!platform.WebSocket) throw new Error("no WebSocket here; Node.js has one from version 22 on");
+  if (!platform.WebSocket) throw new Error("no WebSocket here; Node.js 22 has one");
   const socket = new platform.WebSocket(connection._url);
   const born = now();
   const renewal = limits.EARLIEST_RENEWAL + random() * (limits.LATEST_RENEWAL - limits.EARLIEST_RENEWAL);
-  const idle = (connection._options.activityTimeout ?? limits.ACTIVITY_TIMEOUT) * (0.9 + random() / 10);
+  const idle = connection._options.activityTimeout ?? limits.ACTIVITY_TIMEOUT;
+  const isOpen = () => socket.readyState === 1;
   let heard = born;
   let ticked = born;
 
   const link = {
     _id: null,
     _isClosed: false,
-    _signed: new Map(), // channel -> its signature
-    _request: request,
 
     /** Returns false if the socket is not open; throws, with status 413, for a frame that would cost the connection. */
     _send(frame) {
       const text = JSON.stringify(frame);
-      const size = new TextEncoder().encode(text).length;
+      const size = new Blob([text]).size;
       if (size > limits.FRAME_LIMIT)
-        throw failure(`the frame has ${size} bytes; API Gateway takes at most ${limits.FRAME_LIMIT}`, 413);
+        throw failure(`the frame has ${size} bytes of at most ${limits.FRAME_LIMIT}`, { status: 413 });
       if (isOpen()) socket.send(text);
       return isOpen();
     },
@@ -73,11 +74,14 @@ export function openLink(connection) {
       if (refused.delete("")) register();
     },
 
+    _history: (what) =>
+      request(`history ${what.channel}`, { action: "history", ...what, auth: signed.get(what.channel) }),
+
     /** Does not wait for the closing handshake, which a dead network never finishes. */
     _close() {
       if (link._isClosed) return;
       link._isClosed = true;
-      for (const timer of [again, ticker, deadline]) clearTimeout(timer);
+      [again, ticker, deadline].forEach(clearTimeout);
       socket.onmessage = null;
       socket.close();
       connection._lost(link, link._id && now() - born >= limits.STABLE);
@@ -99,8 +103,7 @@ export function openLink(connection) {
     clearTimeout(deadline);
     deadline = null;
   };
-  socket.onclose = link._close;
-  socket.onerror = () => {}; // says nothing in a browser; `close` follows
+  socket.onclose = socket.onerror = link._close; // an error says nothing in a browser
   return link;
 
   function tick() {
@@ -114,10 +117,6 @@ export function openLink(connection) {
     if (ticked - born >= renewal) connection._next ??= openLink(connection);
   }
 
-  function isOpen() {
-    return socket.readyState === 1;
-  }
-
   function receive(text) {
     let frame;
     try {
@@ -126,7 +125,7 @@ export function openLink(connection) {
       frame = { type: "error", message: "a frame is not JSON" };
     }
     const { type, channel, event, data, message } = frame;
-    if (event === "pusher:subscription_error") {
+    if (event === REFUSAL) {
       if (!(data?.status >= 500)) refuse(channel, data ?? {});
     } else if (event ?? frame.events) {
       connection._receive(frame);
@@ -134,7 +133,7 @@ export function openLink(connection) {
       identify(frame.connection_id);
     } else if (type === "subscription_succeeded" || type === "unsubscribe_succeeded") {
       // It may come after it was given up.
-      if (type[0] === "s") confirmed.set(channel, true);
+      if (type === "subscription_succeeded") confirmed.set(channel, true);
       else confirmed.delete(channel);
       waiting.get(channel)?.();
       link._reconcile();
@@ -161,7 +160,7 @@ export function openLink(connection) {
 
   /** Posts the connection id until the backend takes or refuses it, and again each minute while the page is visible. */
   function register() {
-    isDue = !!connection._options.register;
+    isDue = connection._options.register;
     pursue("");
   }
 
@@ -188,7 +187,7 @@ export function openLink(connection) {
   function request(key, frame) {
     const answered = new Promise((resolve) => waiting.set(key, resolve));
     link._send(frame);
-    return within(answered, platform, "the gateway");
+    return connection._within(answered, "the gateway");
   }
 
   /** A clear no is final for this link. */
@@ -197,21 +196,18 @@ export function openLink(connection) {
     confirmed.delete(name);
     waiting.get(name)?.();
     if (!name) {
-      const reason = `${message}; it is not asked again on this connection`;
-      return connection._fail("RegistrationError", { message: reason, status, isFinal: true });
+      connection._fail("RegistrationError", { message: `${message}; not asked again`, status, isFinal: true });
+    } else if (!connection._tell(name, REFUSAL, { status, message }) && channels.has(name)) {
+      connection._complain(REFUSAL, `${message} (channel '${name}')`);
     }
-    const event = "pusher:subscription_error";
-    if (!connection._tell(name, event, { status, message }) && channels.has(name))
-      connection._complain(event, `${message} (channel '${name}')`);
   }
 
   async function change(name) {
-    const isWanted = () => channels.has(name);
-    const frame = { action: isWanted() ? "subscribe" : "unsubscribe", channel: name };
-    if (connection._options.auth && isWanted()) {
-      frame.auth = await sign(name);
-      link._signed.set(name, frame.auth);
-      if (!isWanted()) return;
+    const frame = { action: "unsubscribe", channel: name };
+    if (channels.has(name)) {
+      frame.action = "subscribe";
+      if (connection._options.auth) signed.set(name, (frame.auth = await sign(name)));
+      if (!channels.has(name)) return;
     }
     if (confirmed.has(name)) confirmed.set(name, false);
     await request(name, frame);
@@ -233,11 +229,8 @@ export function openLink(connection) {
           refuse(name, error);
         } else {
           // All channels whom one failed request was for say so once, and try again together.
-          if (error._pause === undefined) {
-            connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
-            error._pause = connection._pause(failures);
-          }
-          await connection._sleep(error._pause);
+          if (!error._pause) connection._fail(name ? "SubscriptionError" : "RegistrationError", error);
+          await (error._pause ??= connection._sleep(connection._pause(failures)));
         }
       }
       connection._settle();

@@ -3,20 +3,25 @@ export const GATEWAY_OPTIONS =
   "cluster stage name register registerInterval auth credentials history activityTimeout pongTimeout".split(" ");
 
 /** What `subscribe` takes. */
-export const CHANNEL_OPTIONS = ["rewind", "since"];
+export const CHANNEL_OPTIONS = "rewind since".split(" ");
 
 export const isFunction = (value) => typeof value === "function";
 
+export const isText = (value) => typeof value === "string";
+
+/** Throws, unless it is right: says what was wrong, and what would be right. */
+export function demand(isRight, wrong, right) {
+  if (!isRight) throw new Error(`${wrong}; give ${right}`);
+}
+
 /** Throws for an option that is not known: it would have no effect, and nobody would be told. */
 export function check(options, known) {
-  if (!options || typeof options !== "object") throw new Error(`the options are '${options}', not an object`);
+  demand(options && typeof options === "object", `the options are '${options}'`, "an object");
   for (const name in options) {
-    if (known.includes(name) || name === "platform") continue; // which is the tests'
-    const isNear = (other) =>
-      other.slice(0, 3) === name.slice(0, 3).toLowerCase() && Math.abs(other.length - name.length) < 4;
-    // Whoever comes from Pusher writes `authEndpoint` or `channelAuthorization`.
-    const near = /auth/i.test(name) ? "auth" : known.find(isNear);
-    throw new Error(`no option '${name}'; ${near ? `did you mean '${near}'? ` : ""}There are ${known.join(", ")}`);
+    // Such as `authEndpoint`, which is Pusher's.
+    const near = known.filter((other) => name.toLowerCase().includes(other.slice(0, 4)));
+    const isKnown = [...known, "platform"].includes(name); // which is the tests'
+    demand(isKnown, `no option '${name}'`, (near[0] ? near : known).join(" or "));
   }
 }
 
@@ -27,10 +32,3 @@ export const targets = ({ register, auth, history }) => ({
   history: history !== true && history,
 });
 
-/** Throws for one that is neither a URL nor a function. */
-export function checkTargets(options) {
-  for (const [name, target] of Object.entries(targets(options))) {
-    if (target && !isFunction(target) && typeof target !== "string")
-      throw new Error(`'${name}' is a URL or a function, not ${typeof target}`);
-  }
-}

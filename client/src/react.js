@@ -23,7 +23,7 @@ export function useChannel(channel, event, callback, options) {
     const gateway = given ?? Gateway.latest;
     // A parent's effect, which runs after those of its children, may make it.
     if (gateway) listen(gateway);
-    else Gateway._first.then(() => listen(Gateway.latest));
+    else Gateway._page._first.then(() => listen(Gateway.latest));
     return () => {
       isMounted = false;
       claim?.unsubscribe();

@@ -10,11 +10,7 @@ export function reader(connection) {
 
   /** Until every channel of a new connection is subscribed. */
   async function gather() {
-    const end = now() + GATHERING;
-    for (let pause = 0; ; pause = 10) {
-      await connection._sleep(pause);
-      if (connection._link?._isSettled() || now() >= end) return;
-    }
+    for (let rest = GATHERING; rest > 0 && !connection._link?._isSettled(); rest -= 10) await connection._sleep(10);
   }
 
   /** A page of history; nothing if it cannot be had. */
@@ -25,10 +21,11 @@ export function reader(connection) {
       try {
         return await attempt(request);
       } catch (error) {
-        if (isRefusal(error) && request.channels) isSingle = true;
+        const isFinal = isRefusal(error);
+        if (isFinal && request.channels) isSingle = true;
         // With its connection a reading is over; the next one begins another.
         else if (!link?._isClosed) connection._fail("HistoryError", error);
-        if (isRefusal(error) || now() >= end) return;
+        if (isFinal || now() >= end) return;
         await connection._sleep(connection._pause(failures));
       }
     }
@@ -37,24 +34,20 @@ export function reader(connection) {
   function attempt(request) {
     const { history } = connection._options;
     const pick = (answer) => (answer?.channels ?? answer?.messages) && answer;
-    if (history !== true) return ask(connection, history, request, pick, "'messages'", [request]);
+    if (history !== true) return ask(connection, history, request, pick, "messages", [request]);
     // The answer names its channel alone, so of each there may be one question at a time.
     const { channel } = request;
-    const read = () => {
-      const link = connection._link;
-      const frame = { action: "history", ...request, auth: link?._signed.get(channel) };
-      return link?._request(`history ${channel}`, frame);
-    };
+    const read = () => connection._link?._history(request);
     const turn = Promise.resolve(turns.get(channel)).then(read, read);
     turns.set(channel, turn);
     return turn;
   }
 
-  const pages = together(gather, async (requests) => {
-    const isMany = requests.length > 1 && connection._options.history !== true && !isSingle;
-    const answer = isMany && (await insist({ channels: requests }));
-    return requests.map((request, i) => (isMany && !isSingle ? answer?.channels?.[i] : insist(request)));
+  return together(gather, async (requests) => {
+    if (requests.length > 1 && connection._options.history !== true && !isSingle) {
+      const answer = await insist({ channels: requests });
+      if (!isSingle) return answer?.channels ?? [];
+    }
+    return requests.map(insist);
   });
-
-  return (request) => pages(JSON.stringify(request), request);
 }

@@ -1,22 +1,23 @@
+import { kept } from "./kept.js";
+
 /**
- * Collects what is wanted at one time, by key, for as long as `pause` takes; then `answer` gets all of it, and returns
- * what each is to get, in the same order.
+ * Collects what is asked at one time, for as long as `pause` takes, each question once; then `answer` gets all of it,
+ * and returns what each is to get, in the same order.
  */
 export function together(pause, answer) {
-  const wanted = new Map();
+  const asked = new Map(); // question, as text -> promise of its answer
   let answers; // promise of what the next request brings
 
   async function next() {
     await pause();
-    const all = [...wanted];
-    wanted.clear();
+    const questions = [...asked.keys()].map((text) => JSON.parse(text));
+    asked.clear();
     answers = null;
-    const found = await answer(all.map(([, want]) => want));
-    return new Map(all.map(([key], i) => [key, found[i]]));
+    return answer(questions);
   }
 
-  return async (key, want) => {
-    wanted.set(key, want);
-    return (await (answers ??= next())).get(key);
+  return (question) => {
+    const i = asked.size;
+    return kept(asked, JSON.stringify(question), () => (answers ??= next()).then((found) => found[i]));
   };
 }

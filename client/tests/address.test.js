@@ -30,19 +30,19 @@ test("white space around a key, as a line break at the end of a file, is not par
 });
 
 const REFUSED = [
-  ["0123456789abcdef0123", "eu", /key is '01234567…'; give a wss:\/\/ URL/],
-  ["https://example.com/production", undefined, /key is 'https:\/\/…'/],
-  ["wss://", undefined, /key is 'wss:/],
-  ["wss://host/production#part", undefined, /key is 'wss:/],
-  ["", undefined, /key is empty/],
-  ["\n", undefined, /key is empty/],
-  ["wss://one.example.com wss://two.example.com", undefined, /key is 'wss:/],
-  [undefined, "eu-central-1", /key is undefined/],
-  [null, "eu-central-1", /key is null/],
-  ["a1b2c3d4e5", undefined, /cluster 'undefined' is not an AWS region/],
-  ["a1b2c3d4e5", "xx-east-1", /the domain of cluster 'xx-east-1' is not known; give the wss:\/\/ URL as key/],
-  ["a1b2c3d4e5", "mt1", /cluster 'mt1' is not an AWS region; give the API's, e.g. 'eu-central-1'/],
-  [`wss://a1b2c3d4e5.${HOST}`, undefined, /names no stage; append it, e.g. '\/production'/],
+  ["0123456789abcdef0123", "eu", /key begins with '012345678'; give a wss:\/\/ URL/],
+  ["https://example.com/production", undefined, /key begins with 'https:\/\/e'/],
+  ["wss://", undefined, /key begins with 'wss:/],
+  ["wss://host/production#part", undefined, /key begins with 'wss:/],
+  ["", undefined, /key begins with ''/],
+  ["\n", undefined, /key begins with ''/],
+  ["wss://one.example.com wss://two.example.com", undefined, /key begins with 'wss:/],
+  [undefined, "eu-central-1", /key begins with 'undefined'/],
+  [null, "eu-central-1", /key begins with 'null'/],
+  ["a1b2c3d4e5", undefined, /cluster is 'undefined'; give a wss:\/\/ URL, or an AWS region/],
+  ["a1b2c3d4e5", "xx-east-1", /cluster is 'xx-east-1'; give a wss:\/\/ URL/],
+  ["a1b2c3d4e5", "mt1", /cluster is 'mt1'; give a wss:\/\/ URL, or an AWS region/],
+  [`wss://a1b2c3d4e5.${HOST}`, undefined, /names no stage; give '\/production'/],
   [`wss://a1b2c3d4e5.${HOST}/`, undefined, /names no stage/],
 ];
 

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { MINUTE, World } from "./world.js";
 
 const login = { to: "https://example.com/login?next=secret", kind: "text/html" };
-const CORS = "no network, or CORS forbids it";
 
 // [what it is, the backend's answer, what is said of the URL, the status, whether it is final]
 const WRONG = [
@@ -13,25 +12,25 @@ const WRONG = [
   [
     "a redirect to a login",
     () => [200, "<html>", login],
-    "redirects to https://example.com/login; is it a login?",
+    "redirects to https://example.com/login",
     undefined,
     true,
   ],
   [
     "a page instead of JSON",
     () => [200, "<html>", { kind: "text/html; charset=utf-8" }],
-    "answered with HTML instead of JSON",
+    "answered HTML, not JSON",
     undefined,
     false,
   ],
   [
     "no answer that may be read",
     () => Promise.reject(new TypeError("Failed to fetch")),
-    `cannot be read (Failed to fetch): ${CORS}`,
+    "cannot be read: Failed to fetch, no network or CORS",
     undefined,
     false,
   ],
-  ["no answer at all", () => new Promise(() => {}), "gave no answer within 10 s", undefined, false],
+  ["no answer at all", () => new Promise(() => {}), "answered nothing in 10 s", undefined, false],
 ];
 
 for (const [what, answer, words, status, isFinal] of WRONG) {
@@ -41,7 +40,7 @@ for (const [what, answer, words, status, isFinal] of WRONG) {
     world.connect({ register: "/websocket/register?token=secret" });
     await world.run(MINUTE);
     const { type, error } = world.errors[0];
-    const end = isFinal ? "; it is not asked again on this connection" : "";
+    const end = isFinal ? "; not asked again" : "";
     assert.equal(type, "RegistrationError");
     assert.equal(error.data.message, `/websocket/register ${words}${end}`);
     assert.equal(error.data.code, status);

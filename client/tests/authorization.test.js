@@ -164,7 +164,7 @@ test("a channel that such an answer leaves out is refused, the others go on", as
   const told = ["admin", "logs"].map((name) => outcomes(gateway.subscribe(name)));
   await world.run(MINUTE);
   assert.deepEqual(calls, [[world.socket.id, ["admin", "logs"]]]);
-  const refusal = { status: undefined, message: "the backend signed nothing for 'admin'" };
+  const refusal = { status: undefined, message: "nothing signed for 'admin'" };
   assert.deepEqual(told, [[refusal], ["succeeded"]]);
 });
 

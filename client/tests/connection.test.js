@@ -87,7 +87,7 @@ test("a gateway that cannot be reached is an error of the connection, once for e
   world.url += "?token=secret";
   world.connect();
   await world.run(5 * MINUTE);
-  const message = `${world.url.split("?")[0]} cannot be reached, or does not admit this page`;
+  const message = `${world.url.split("?")[0]} cannot be reached, or refuses this page`;
   assert.deepEqual(
     world.errors.map(({ type, error }) => [type, error.data.message]),
     [["WebSocketError", message]],
@@ -375,7 +375,7 @@ test("what nobody handles is written to the console, once for each kind", async 
       "RegistrationError: /websocket/register answered 500; nobody handles it",
       "pusher:subscription_error: /websocket/auth answered 403 (channel 'admin'); nobody handles it",
       "ProtocolError: a frame is not JSON; nobody handles it",
-      `WebSocketError: ${world.url} cannot be reached, or does not admit this page; nobody handles it`,
+      `WebSocketError: ${world.url} cannot be reached, or refuses this page; nobody handles it`,
     ],
   );
 });

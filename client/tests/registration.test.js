@@ -106,7 +106,7 @@ for (const status of [400, 401, 403, 404, 422]) {
     const channel = world.connect({ register: REGISTER }).subscribe("admin");
     await world.run(20 * MINUTE);
     assert.equal(registrations(world).length, 1);
-    const message = `/websocket/register answered ${status}; it is not asked again on this connection`;
+    const message = `/websocket/register answered ${status}; not asked again`;
     const data = { message, code: status, requestId: undefined, isFinal: true };
     assert.deepEqual(world.errors, [{ type: "RegistrationError", error: { data } }]);
     assert.equal(channel.subscribed, false);

@@ -3,8 +3,6 @@
  *
  * The fakes stand where the client ends: WebSocket, fetch, timers, page events. All of its own code runs.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import "../src/history.js"; // loaded beforehand: the clock of a test knows nothing of the time that it takes
 import { Gateway } from "../src/gateway.js";
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -105,7 +103,6 @@ export class World {
   chance = 0.5;
   url = `wss://world${++worlds}.example.com/production`;
   errors = [];
-  Gateway = Gateway; // tests may bring another copy's
 
   /** What the gateway answers to a frame; tests replace it. */
   gateway(frame, socket) {
@@ -155,7 +152,7 @@ export class World {
   }
 
   connect(options) {
-    const gateway = new this.Gateway(this.url, { ...options, platform: this.platform });
+    const gateway = new Gateway(this.url, { ...options, platform: this.platform });
     if (!this.isWatched) gateway.connection.bind("error", (error) => this.errors.push(error));
     this.isWatched = true;
     return gateway;
@@ -171,14 +168,6 @@ export class World {
 
   run(duration = 1000) {
     return this.clock.advance(duration);
-  }
-
-  /** For what takes time of the machine's, as loading a module does; it goes by no faster on this clock. */
-  async until(isTrue) {
-    while (!isTrue()) {
-      await sleep(1);
-      await this.run(1);
-    }
   }
 
   show(isShown) {

@@ -2,8 +2,8 @@
 
 import pytest
 
-FINAL = "; it is not asked again on this connection"
-CORS = "cannot be read (Failed to fetch): no network, or CORS forbids it"
+FINAL = "; not asked again"
+CORS = "cannot be read: Failed to fetch, no network or CORS"
 ANSWERS = {
     "/login-needed": lambda body: (303, {"Location": "/login?next=secret"}, b""),
     "/page": lambda body: (200, {"Content-Type": "text/html; charset=utf-8"}, b"<!doctype html>"),
@@ -48,8 +48,8 @@ def first_error(page, system):
 @pytest.mark.parametrize(
     ("path", "words", "status"),
     [
-        ("/login-needed?token=secret", "redirects to {}/login; is it a login?" + FINAL, None),
-        ("/page", "answered with HTML instead of JSON", None),
+        ("/login-needed?token=secret", "redirects to {}/login" + FINAL, None),
+        ("/page", "answered HTML, not JSON", None),
         ("/nothing", "answered 404" + FINAL, 404),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 CLIENT = Path(__file__).parents[2] / "client"
-LARGEST = 5632  # bytes, minified and gzipped, of what every page loads
+LARGEST = 5632  # bytes, minified and gzipped
 
 
 def npm(*arguments):
