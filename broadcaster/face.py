@@ -202,7 +202,8 @@ class Face:
         for each window and connection, however many events there are.
 
         Args:
-            latest: a key: of the events of the channel that still wait with the same one, only the newest is sent.
+            latest: a key: of the events of the channel that still wait with the same one, only the newest is sent, in
+                its own place. That holds for what waits for one slow connection, too, except on a channel with history.
 
         Raises:
             InvalidArgumentError: with `strict=True`: the channel, the event or `latest` is malformed.

@@ -28,7 +28,7 @@ class PublisherStats(NamedTuple):
         dropped: events that somebody who listened did not receive, by the first reason: `overflow`, `expired`,
             `invalid`, `refused`, `closed`.
         unwatched: events on channels that nobody listened to.
-        superseded: events in whose place a newer one of the same `latest` was sent.
+        superseded: events in whose place a newer one of the same `latest` was sent, to all who listened or to some.
     """
 
     queued: int

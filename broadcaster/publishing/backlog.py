@@ -173,7 +173,7 @@ class Backlog:
 
     def _supersede(self, queue: _Channel, event: Event) -> None:
         # It leaves a gap: to take it out of the middle each time would take longer the more is waiting.
-        self._ledger.end_superseded(event)
+        self._ledger.end_superseded((event,))
         self._count(queue, -1, -len(event.body))
         event.body = b""
         queue.gaps += 1

@@ -12,7 +12,7 @@ from ..history.positions import numbered
 from ..messages import envelope, id_of
 from ..results import Failure
 from ..sending.background.carriers import Carrier, Job
-from .lanes import PATIENCE, Batch, Flight, Lanes
+from .lanes import PATIENCE, Batch, Flight, Lanes, batches_of
 from .ledger import CLOSED, EXPIRED, Event
 from .mailbox import Mailbox
 from .outage import Outage
@@ -185,8 +185,7 @@ class Courier:
                 events = backlog.take(channel, now)
             if not events:
                 return
-            body = envelope(channel, [event.body for event in events])
-            flight = self._lanes.offer(Batch(channel, events, body, shares=shares), connection_ids)
+            flight = self._lanes.offer(batches_of(channel, events, shares=shares), connection_ids)
             if flight is not None:
                 self._begin(flight)
         self._held[channel] = connection_ids
@@ -224,7 +223,7 @@ class Courier:
                     self._mailbox.ledger.end_unwatched(message.events)
                 continue
             body = message.body if message.position is None else numbered(message.body, message.position)
-            flight = self._lanes.offer(Batch(channel, message.events, body, shares=False), connection_ids)
+            flight = self._lanes.offer([Batch(channel, message.events, body, shares=False)], connection_ids)
             if flight is not None:
                 self._begin(flight)
 
@@ -323,7 +322,10 @@ class Courier:
             done, self._done = self._done, []
             with self._mailbox.open():
                 for batch in done:
-                    self._mailbox.ledger.end(batch.events, batch.missed)
+                    if batch.is_superseded and batch.missed is None:
+                        self._mailbox.ledger.end_superseded(batch.events)
+                    else:
+                        self._mailbox.ledger.end(batch.events, batch.missed)
 
 
 class _Numbered:

@@ -5,9 +5,11 @@ and a connection that has not answered yet gets what follows afterwards, togethe
 """
 
 import heapq
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from math import inf
+from operator import attrgetter
 
 from ..messages import envelope
 from ..results import Failure
@@ -35,24 +37,31 @@ class Batch:
         events: in their order.
         body: the message.
         shares: whether it may share a message with other batches of its channel.
+        latest: their key, if a newer batch of the channel with the same one supersedes this one where both wait.
 
     Attributes:
         at: when the oldest event was published.
+        is_superseded: whether somebody gets a newer one in its place.
+        key: under which it waits in a lane; only batches that supersede each other have the same.
         lanes: how many it waits in.
         left: connections that have not got it yet.
         missed: why somebody did not get it, if so.
     """
 
-    __slots__ = ("at", "body", "channel", "events", "lanes", "left", "missed", "shares")
+    __slots__ = ("at", "body", "channel", "events", "is_superseded", "key", "lanes", "left", "missed", "shares")
 
-    def __init__(self, channel: str, events: Sequence[Event], body: bytes, *, shares: bool) -> None:
+    def __init__(
+        self, channel: str, events: Sequence[Event], body: bytes, *, shares: bool, latest: str | None = None
+    ) -> None:
         self.channel = channel
         self.events = events
         self.body = body
         self.shares = shares
         self.at = events[0].at
+        self.key = id(self) if latest is None else (channel, latest)
         self.left = self.lanes = 0
         self.missed: str | None = None
+        self.is_superseded = False
 
 
 class Flight:
@@ -82,7 +91,7 @@ class _Lane:
     __slots__ = ("awaited_since", "batches", "failures", "is_slow", "size")
 
     def __init__(self) -> None:
-        self.batches: deque[Batch] = deque()
+        self.batches: OrderedDict[object, Batch] = OrderedDict()  # by key, the oldest first
         self.size = 0
         self.failures = 0
         self.is_slow = False
@@ -143,26 +152,31 @@ class Lanes:
                 full.append(lane)
         return has_room and not [lane for lane in full if not _is_slow(lane, now)]
 
-    def offer(self, batch: Batch, connection_ids: Iterable[str]) -> Flight | None:
-        """Let these connections get a batch; return the flight to those who can get it now."""
+    def offer(self, batches: Sequence[Batch], connection_ids: Iterable[str]) -> Flight | None:
+        """Let these connections get batches of one message; return the flight to those who can get it now."""
         now_to: list[str] = []
         waiting: list[str] = []
         for connection_id in connection_ids:
             is_busy = connection_id in self._under_way or connection_id in self._lanes
             (waiting if is_busy else now_to).append(connection_id)
-        batch.left = len(now_to) + len(waiting)
+        for batch in batches:
+            batch.left = len(now_to) + len(waiting)
         for connection_id in waiting:
             lane = self._lanes.get(connection_id)
             if lane is None:
                 lane = self._lanes[connection_id] = _Lane()
-            lane.batches.append(batch)
-            self._count(lane, batch, 1)
+            for batch in batches:
+                if (before := lane.batches.pop(batch.key, None)) is not None:
+                    self._count(lane, before, -1)
+                    self._supersede(before)
+                lane.batches[batch.key] = batch
+                self._count(lane, batch, 1)
             while lane.size > LANE_BYTES and len(lane.batches) > 1:
                 self._drop_oldest(lane, OVERFLOW)
         while self.events > self._most_events or self.size > MOST_BYTES:
             fullest = max(self._lanes.values(), key=lambda each: each.size)
             self._drop_oldest(fullest, OVERFLOW)
-        return self._take_off((batch,), batch.body, now_to) if now_to else None
+        return self._take_off(batches, _join(batches), now_to) if now_to else None
 
     def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
         """Record what became of a flight for one connection: it was sent, or how it failed."""
@@ -214,7 +228,7 @@ class Lanes:
             lane = self._lanes.get(connection_id)
             if lane is None or connection_id in self._under_way:
                 continue
-            while lane.batches and lane.batches[0].at < now - self._max_age:
+            while lane.batches and next(iter(lane.batches.values())).at < now - self._max_age:
                 self._drop_oldest(lane, EXPIRED)
             if not lane.batches:
                 del self._lanes[connection_id]
@@ -254,8 +268,12 @@ class Lanes:
         lane = self._lanes.get(connection_id)
         if lane is None:
             lane = self._lanes[connection_id] = _Lane()
-        lane.batches.extendleft(reversed(flight.batches))
-        for batch in flight.batches:
+        for batch in reversed(flight.batches):
+            if batch.key in lane.batches:
+                self._supersede(batch)
+                continue
+            lane.batches[batch.key] = batch
+            lane.batches.move_to_end(batch.key, last=False)
             self._count(lane, batch, 1)
         return lane
 
@@ -266,36 +284,38 @@ class Lanes:
 
     def _next_message(self, lane: _Lane) -> list[Batch]:
         """Take from a lane its oldest batch, and what follows on the same channel and fits into one billed message."""
-        first = lane.batches.popleft()
-        self._count(lane, first, -1)
-        taken, size = [first], len(first.body)
-        if not first.shares:
-            return taken
-        rest: deque[Batch] = deque()
-        for batch in lane.batches:
-            if batch.channel == first.channel and batch.shares and size >= 0:
-                size += len(batch.body)
-                if size <= BILLED_BYTES:
-                    taken.append(batch)
-                    self._count(lane, batch, -1)
-                    continue
-                size = -1  # full: what follows must not overtake what did not fit
-            rest.append(batch)
-        lane.batches = rest
+        taken: list[Batch] = []
+        size = 0
+        for batch in lane.batches.values():
+            if taken and batch.channel != taken[0].channel:
+                continue
+            size += len(batch.body)
+            if taken and (size > BILLED_BYTES or not batch.shares):
+                break  # what follows must not overtake it
+            taken.append(batch)
+            if not batch.shares:
+                break
+        for batch in taken:
+            del lane.batches[batch.key]
+            self._count(lane, batch, -1)
         return taken
 
     def _forget(self, connection_id: str) -> None:
         """Drop what waits for a connection that is gone: nobody missed it."""
         lane = self._lanes.pop(connection_id, None)
         if lane is not None:
-            for batch in lane.batches:
+            for batch in lane.batches.values():
                 self._count(lane, batch, -1)
                 self._leave(batch)
 
     def _drop_oldest(self, lane: _Lane, reason: str) -> None:
-        batch = lane.batches.popleft()
+        _, batch = lane.batches.popitem(last=False)
         self._count(lane, batch, -1)
         batch.missed = batch.missed or reason
+        self._leave(batch)
+
+    def _supersede(self, batch: Batch) -> None:
+        batch.is_superseded = True
         self._leave(batch)
 
     def _leave(self, batch: Batch) -> None:
@@ -310,6 +330,16 @@ class Lanes:
         if batch.lanes == (1 if sign > 0 else 0):
             self.events += sign * len(batch.events)
             self.size += sign * len(batch.body)
+
+
+def batches_of(channel: str, events: Iterable[Event], *, shares: bool) -> list[Batch]:
+    """Put the events of one message into batches: one with a key by itself, for a newer one to supersede it."""
+    batches = []
+    for latest, group in groupby(events, key=attrgetter("latest")):
+        alike = list(group)
+        body = envelope(channel, [event.body for event in alike])
+        batches.append(Batch(channel, alike, body, shares=shares, latest=latest))
+    return batches
 
 
 def _is_slow(lane: _Lane, now: float) -> bool:

@@ -64,9 +64,9 @@ class Ledger:
         """Count events out that nobody listened to."""
         self.unwatched += self._close(events)
 
-    def end_superseded(self, event: Event) -> None:
-        """Count an event out in whose place a newer one goes."""
-        self.superseded += self._close((event,))
+    def end_superseded(self, events: Iterable[Event]) -> None:
+        """Count events out in whose place newer ones go."""
+        self.superseded += self._close(events)
 
     def refuse(self, reason: str) -> None:
         """Count an event that was never accepted."""
