@@ -29,9 +29,10 @@ MOST_EVENT_BYTES = 40_000
 DEEDS = ["hang", "500", "429", "403", "close", "reset", "413", "slowly", "200"]
 
 channels = st.sampled_from(CHANNELS)
+pauses = st.sampled_from([0.0, 0.03])  # seconds; the shorter windows end meanwhile
 steps = st.one_of(
     st.tuples(st.just("publish"), channels, st.integers(1, 30), st.sampled_from([0, 0, 0, 3_000, MOST_EVENT_BYTES])),
-    st.tuples(st.just("latest"), channels, st.integers(1, 10), st.sampled_from(["run:1", "run:2"])),
+    st.tuples(st.just("progress"), channels, st.integers(1, 10), st.sampled_from(["run:1", "run:2"]), pauses),
     st.tuples(st.just("mistake"), channels),
     st.tuples(st.just("misbehave"), st.sampled_from(VIEWERS), st.sampled_from(DEEDS)),
     st.tuples(st.just("lose the registry")),
@@ -82,9 +83,10 @@ class Schedule:
             case "publish", channel, number, size:
                 for _ in range(number):
                     self.publish(channel, "x" * size)
-            case "latest", channel, number, key:
+            case "progress", channel, number, key, pause:
                 for _ in range(number):
                     self.publish(channel, "", key)
+                    time.sleep(pause)
             case "mistake", channel:
                 self.publish(channel, object())
             case "close", seconds:
