@@ -188,10 +188,10 @@ class Reactor:
             # Here and not in the next look around, which costs a broadcast to a few as much as another message.
             self._links.rest(link, now)
             self._conclude(task, now)
+        elif len(self._tasks) == 1 and fan_out.is_all_in_flight:
+            self._links.rest(link, now)  # of a broadcast to a few: what is left to do are the other answers
         elif (connection_id := fan_out.take(now)) is not None:
             self._post(link, task, connection_id, now)
-        elif fan_out.is_all_in_flight and len(self._tasks) == 1:
-            self._links.rest(link, now)  # of a broadcast to a few: what is left to do are the other answers
         else:
             self._employ(link, now, self._tasks)
 
