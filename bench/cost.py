@@ -101,6 +101,17 @@ def send(events: list[Published], window: Windows, *, is_watched: bool = True) -
     return Sent(len(events), messages, reads, units)
 
 
+def fewest(events: list[Published], delay: float) -> int:
+    """Return the fewest messages in which all can go if nobody waits longer than `delay`, however they are shared."""
+    ends: dict[str, float] = {}  # by channel: until when its last message can still wait
+    count = 0
+    for event in events:
+        if event.at > ends.get(event.channel, -inf):
+            ends[event.channel] = event.at + delay
+            count += 1
+    return count
+
+
 def _bodies(backlog: Backlog, channel: str, now: float) -> Iterator[bytes]:
     while taken := backlog.take(channel, now):
         yield envelope(channel, [event.body for event in taken])
@@ -127,19 +138,31 @@ def main() -> int:
         print(f"{name:22}{what.events / what.messages:18.1f}{prices}")
     print(f"{'nobody watches':22}{'':18}{month(nobody.messages, 0):14.2f}")
     under_way, to_the_end = burst(25, options.seed)
-    in_burst = send(to_the_end, 0.1)
     at_once = send(under_way, 0.1)
+    in_all = send(to_the_end, 0.1)
     fast = send([Published(event.at / 4, *event[1:]) for event in to_the_end], 0.1)
     rows = [
         Row("events a message, logs 1", sent[WAYS[2][0]].events / sent[WAYS[2][0]].messages, "", 5, 5, is_floor=True),
         Row("events a message, logs 2", sent[WAYS[3][0]].events / sent[WAYS[3][0]].messages, "", 8, 8, is_floor=True),
-        Row("events a message, 25 runs at once", in_burst.events / in_burst.messages, "", 8, 20, is_floor=True),
-        Row("the same, of an engine four times as fast", fast.events / fast.messages, "", 8, 20, is_floor=True),
+        Row(
+            "events a message, while 25 runs go on at once", at_once.events / at_once.messages, "", 8, 20, is_floor=True
+        ),
+        Row(
+            "until the last has ended, of an engine four times as fast",
+            fast.events / fast.messages,
+            "",
+            8,
+            20,
+            is_floor=True,
+        ),
         Row("messages an event, nobody watches", nobody.messages / nobody.events, "", 0, 0),
         Row("reads of the registry an event, nobody watches", nobody.reads / nobody.events, "", 0.2, 0.2),
     ]
     show(rows)
-    print(f"25 runs at once, while none of them has ended: {at_once.events / at_once.messages:.1f} events a message")
+    print(
+        f"until the last of the 25 has ended: {in_all.events / in_all.messages:.1f} events a message; "
+        f"where nobody waits longer than 0.1 s, none can have more than {in_all.events / fewest(to_the_end, 0.1):.1f}"
+    )
     return int(any(row.verdict == "MISSED" for row in rows))
 
 
