@@ -21,7 +21,8 @@ answered, for 15 minutes after its time.
 
 Neither a channel name nor a connection id can have `#` or `*` in it, so no name can be taken for another row's.
 
-DynamoDB removes rows some time after they expire; until then every read passes over them.
+DynamoDB removes rows some time after they expire; until then every read passes over them, the first one of a broadcast
+within a minute.
 
 ## The requests
 
