@@ -46,7 +46,7 @@ _REPLACED_KEYS = frozenset({"ExpiredTokenException", "InvalidSignatureException"
 
 # Seconds. A signature is good for five minutes around its time; this leaves four for clocks that differ.
 _SIGN_AGAIN_AFTER = 60.0
-_MOST_KEPT_WIRES = 1_000  # of some 2 KB
+_MOST_KEPT_WIRES = 100  # of some 2 KB
 _NO_BODY = b"\r\nContent-Length: 0\r\n\r\n"
 
 _write = make_writer()
@@ -60,7 +60,7 @@ class Ask(NamedTuple):
     operation: str
     members: "dict[str, Any]"
     is_again: bool = False  # the service left a part of it undone: wait a little, within the time that is left
-    is_kept: bool = False  # the same object will be asked again: it is written and signed once a minute
+    is_kept: bool = False  # the same object will be asked again: it is written once, and signed once a minute
 
 
 class JsonService:

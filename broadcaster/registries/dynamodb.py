@@ -21,8 +21,7 @@ answered, for 15 minutes after its time.
 
 Neither a channel name nor a connection id can have `#` or `*` in it, so no name can be taken for another row's.
 
-DynamoDB removes rows some time after they expire; until then every read passes over them, the first one of a broadcast
-within a minute.
+DynamoDB removes rows some time after they expire; until then every read passes over them.
 
 ## The requests
 
@@ -130,7 +129,7 @@ class DynamoDBRegistry:
         self._default_scope: str | None = None
         self._start = "" if scope is None else dynamodb_rows.start_of(scope)
         self._old_rows = OldRows(clock())
-        self._asks: dict[tuple[str, str], tuple[int, Ask]] = {}  # by start and name of a list: the minute, the request
+        self._asks: dict[tuple[str, str], tuple[int, Ask]] = {}  # by start and name of a list: the second, the request
         self._made: dict[str, AwsService] = {}
 
     def __repr__(self) -> str:
@@ -266,18 +265,18 @@ class DynamoDBRegistry:
             service.close()
 
     def _ask_for_list(self, start: str, name: str, now: float, after: str, until: str) -> Ask:
-        """Return the first request for who listens to `name`; without bounds it is the same one for a minute."""
+        """Return the first request for who listens to `name`; without bounds it is the same one for a second."""
         is_kept = not (after or until)
-        minute = int(now) // 60 * 60  # who has expired within it is still listed: entries outlive their connections
+        second = int(now)  # which is what the request says of the time
         kept = self._asks.get((start, name)) if is_kept else None
-        if kept is not None and kept[0] == minute:
+        if kept is not None and kept[0] == second:
             return kept[1]
-        query = dynamodb_rows.listeners_query(name, now=minute, after=after, until=until, start=start)
+        query = dynamodb_rows.listeners_query(name, now=second, after=after, until=until, start=start)
         ask = Ask("Query", {**query, "TableName": self._table, "Limit": PAGE_SIZE}, is_kept=is_kept)
         if is_kept:
             if len(self._asks) >= _MOST_KEPT_ASKS:
                 self._asks.clear()
-            self._asks[start, name] = minute, ask
+            self._asks[start, name] = second, ask
         return ask
 
     def _rest(self, ask: Ask, answer: "dict[str, Any]") -> Iterator[list[str]]:
