@@ -6,7 +6,7 @@ time raises TimeoutError in it.
 """
 
 import select
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from math import ceil
 
 from ..cheap_typing import TYPE_CHECKING, Any
@@ -59,13 +59,13 @@ def run_at_once(exchanges: "Iterable[Exchange[Got]]", *, most: int, time: Time) 
     return results
 
 
-def watch(connected: "socket.socket") -> "Callable[[], bool]":
-    """Return what tells, without waiting, whether something, or the end, has arrived at a socket."""
-    if not hasattr(select, "poll"):
-        return lambda: bool(select.select([connected], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(connected, READ)
-    return lambda: bool(poll.poll(0))
+def is_readable(connected: "socket.socket") -> bool:
+    """Tell whether something, or the end, has arrived at a socket."""
+    if hasattr(select, "poll"):
+        poll = select.poll()  # not kept: gevent's sees nothing in another thread than the one that made it
+        poll.register(connected, READ)
+        return bool(poll.poll(0))
+    return bool(select.select([connected], [], [], 0)[0])
 
 
 def _ended(waits: "dict[int, Wait]", time: Time) -> list[tuple[int, Exception | None]]:

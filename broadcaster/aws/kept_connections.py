@@ -13,7 +13,7 @@ from ..cheap_typing import TYPE_CHECKING
 from ..http1 import Answer, AnswerReader, ProtocolError
 from ..transfers import receive_or_end, transfers
 from .address import Endpoint
-from .at_once import READ, WRITE, watch
+from .at_once import READ, WRITE, is_readable
 from .retries import Time
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _READ_BYTES = 65_536
 class _Connection:
     """A socket, how to use it without waiting, and the reader of its answers."""
 
-    __slots__ = ("has_something", "reader", "receive", "send", "socket", "used_at")
+    __slots__ = ("reader", "receive", "send", "socket", "used_at")
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
@@ -45,7 +45,6 @@ class _Connection:
     def begin(self) -> None:
         """Take the socket as it is, once it is connected and its TLS established."""
         self.receive, self.send = transfers(self.socket)
-        self.has_something = watch(self.socket)
 
 
 class KeptConnections:
@@ -109,7 +108,7 @@ class KeptConnections:
             except IndexError:
                 return None
             # Something to read before anything was asked is the end of the stream, or an answer to nobody.
-            if self._time.now() - connection.used_at < MAX_IDLE_SECONDS and not connection.has_something():
+            if self._time.now() - connection.used_at < MAX_IDLE_SECONDS and not is_readable(connection.socket):
                 return connection
             self._drop(connection)
 

@@ -55,3 +55,45 @@ def test_two_lists_are_read_at_once_over_tls(kind, tmp_path):
     server.close()
     assert run.stdout == f"{[[['L0SM9cOFvHcCIhw=']]] * 3}\n", run.stderr
     assert server.connections == 4  # as many as lists, those from before deployments were kept apart among them
+
+
+NATIVE_THREAD = """
+from gevent import monkey; monkey.patch_all()
+import select, socket
+import gevent
+from broadcaster.aws.address import parse_url
+from broadcaster.aws.at_once import run_at_once
+from broadcaster.aws.kept_connections import KeptConnections
+from broadcaster.aws.retries import Time
+
+connections = []
+
+def serve(listener):
+    while connections.append(listener.accept()[0]) is None:
+        gevent.spawn(answer, connections[-1])
+
+def answer(connection):
+    while connection.recv(4096):
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+
+def ask():
+    request = b"POST / HTTP/1.1\\r\\nContent-Length: 0\\r\\n\\r\\n"
+    [got] = run_at_once([kept.exchange(request, seconds=5)], most=1, time=Time())
+    return got.status
+
+listener = socket.create_server(("127.0.0.1", 0))
+gevent.spawn(serve, listener)
+url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+kept = KeptConnections(parse_url(url, "us-east-1", name="url", example=""), tls=None, time=Time())
+print(ask())
+connections[0].sendall(b"HTTP/1.1 408 Request Timeout\\r\\nContent-Length: 0\\r\\n\\r\\n")
+[waiting], _ = kept._pool()
+select.select([waiting.socket], [], [])
+print(gevent.get_hub().threadpool.apply(ask))
+"""
+
+
+def test_an_answer_to_nobody_is_seen_in_a_native_thread_beside_gevent():
+    code = [sys.executable, "-c", NATIVE_THREAD]
+    run = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout == "200\n200\n", run.stderr
