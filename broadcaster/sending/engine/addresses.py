@@ -6,7 +6,7 @@ from _thread import start_new_thread  # importing threading costs more than a me
 from collections.abc import Callable
 from math import inf
 
-from ...forks import make_lock
+from ...forks import forbids_threads, make_lock
 
 # API Gateway's names have several addresses that change by the minute.
 _FRESH_SECONDS = 60.0
@@ -17,7 +17,8 @@ Address = tuple[int, tuple[object, ...]]  # family, and what `socket.connect` ta
 class Addresses:
     """The addresses of one name. Thread-safe; shared by all loops of an engine.
 
-    `getaddrinfo` blocks and cannot be told to hurry, so it runs in a short-lived thread; those who wait are called.
+    `getaddrinfo` blocks and cannot be told to hurry, so it runs in a short-lived thread, where there may be
+    one; those who wait are called.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -70,8 +71,10 @@ class Addresses:
         self._failed_at.pop(address, None)
 
     def _look_up(self) -> None:
-        if self._host == "localhost" or ":" in self._host or self._host.replace(".", "").isdigit():
-            self._resolve()  # no name server is asked, so it does not block
+        # No name server is asked for these, so it does not block.
+        is_known = self._host == "localhost" or ":" in self._host or self._host.replace(".", "").isdigit()
+        if is_known or forbids_threads():
+            self._resolve()
             return
         try:
             start_new_thread(self._resolve_aside, ())

@@ -4,7 +4,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 
-from ...forks import make_lock
+from ...forks import forbids_threads, make_lock
 from .links import MOST_IDLE_SECONDS
 from .reactor import Reactor
 
@@ -43,7 +43,7 @@ class KeptReactors:
             is_kept = not self._is_closed and len(self._kept) < _MOST_KEPT
             if is_kept:
                 self._kept.append(reactor)
-            if is_kept and not self._is_watched:
+            if is_kept and not self._is_watched and not forbids_threads():
                 with suppress(RuntimeError):  # no thread left on this machine, or none any more in this interpreter
                     start_new_thread(self._watch, ())
                     self._is_watched = True
