@@ -2,7 +2,7 @@ import { ask, failure, isRefusal } from "./backend.js";
 import * as limits from "./limits.js";
 import { signer } from "./signatures.js";
 
-const UNREGISTERED = "nothing will come: no connection is registered; give 'register'";
+const UNREGISTERED = "nothing comes without 'register'";
 
 const REFUSAL = "pusher:subscription_error";
 
@@ -151,6 +151,7 @@ export function openLink(connection) {
   function identify(id) {
     if (!link._id) {
       link._id = id;
+      connection._settle(); // functions that register and sign may read `socket_id`
       register();
     } else if (!connection._options.register && !connection._isHeard) {
       connection._fail("RegistrationError", { message: UNREGISTERED });

@@ -51,8 +51,24 @@ test("a gateway that leaves registration to the backend, and a page that registe
     gateway.subscribe("admin");
     await world.run(MINUTE);
     assert.equal(world.errors.length, count);
-    if (count) assert.match(world.errors[0].error.data.message, /^nothing will come: .* give 'register'$/);
+    if (count) assert.match(world.errors[0].error.data.message, /^nothing comes without 'register'$/);
   }
+});
+
+test("functions that register and sign find the new id in the connection, also after a cut", async () => {
+  const world = new World();
+  const found = [];
+  const find = (id) => found.push([id, gateway.connection.socket_id]) && "signature";
+  const gateway = world.connect({ register: find, auth: find, registerInterval: 0 });
+  gateway.subscribe("admin");
+  await world.run();
+  world.socket.drop();
+  await world.run(MINUTE);
+  const ids = world.sockets.flatMap(({ id }) => [id, id]); // asked once each
+  assert.deepEqual(
+    found,
+    ids.map((id) => [id, id]),
+  );
 });
 
 test("a pushed id is enough", async () => {
