@@ -80,10 +80,11 @@ export function openConnection(url, isPassing, platform = globalThis) {
         setTimeout(connection._link._close, OVERLAP);
         handOver();
       }
-      const link = connection._link;
-      const socket_id = (connection.socket_id = link?._id ?? null);
+      const socket_id = (connection.socket_id = connection._link?._id ?? null);
       if (socket_id) enter("connected", { socket_id });
-      for (const claim of connection._allClaims()) claim._stand(!!link?._has(claim.name));
+      // Each callback may disconnect, or give back the claims that follow.
+      for (const claim of connection._allClaims())
+        claim._stand(!!connection._link?._has(claim.name) && connection._claims(claim.name).includes(claim));
     },
 
     _add(channel) {

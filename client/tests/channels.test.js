@@ -210,6 +210,36 @@ test("every claim is told once when its subscription succeeds, one made later to
   assert.equal(late.subscribed, false);
 });
 
+for (const [what, other] of [
+  ["the same channel", "admin"],
+  ["another channel", "logs"],
+]) {
+  const SUCCEEDED = "pusher:subscription_succeeded";
+
+  test(`a claim on ${what} that is given back as an earlier one succeeds does not succeed`, async () => {
+    const world = new World();
+    const gateway = world.connect({ register: "/websocket/register" });
+    const [early, late] = ["admin", other].map((name) => gateway.subscribe(name));
+    early.bind(SUCCEEDED, () => late.unsubscribe());
+    await world.run();
+    assert.deepEqual([early.subscribed, late.subscribed], [true, false]);
+  });
+
+  test(`a claim on ${what} does not succeed after the page has disconnected as an earlier one succeeded`, async () => {
+    const world = new World();
+    const gateway = world.connect({ register: "/websocket/register" });
+    const channels = ["admin", other].map((name) => gateway.subscribe(name));
+    const late = listen(channels[1], SUCCEEDED);
+    channels[0].bind(SUCCEEDED, () => gateway.connection.disconnect());
+    await world.run();
+    assert.deepEqual([channels.map(({ subscribed }) => subscribed), late], [[false, false], []]);
+    channels[0].unbind();
+    gateway.connection.connect();
+    await world.run();
+    assert.deepEqual([channels.map(({ subscribed }) => subscribed), late], [[true, true], [{}]]);
+  });
+}
+
 test("a component that is mounted, unmounted and mounted again at once sends one frame", async () => {
   const world = new World();
   const gateway = world.connect();
