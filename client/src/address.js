@@ -3,7 +3,7 @@ import { demand, isText } from "./options.js";
 /** The WebSocket URL that a key means. Throws for a key that means none, and shows no more of it than its beginning. */
 export function address(key, region, stage = "production") {
   key = key?.trim?.() ?? key; // a line break at its end, as a file or a form may bring
-  if (/^wss?:\/\/[^\s#]+$/.test(key)) {
+  if (isText(key) && /^wss?:\/\/[^/\s#][^\s#]*$/.test(key)) {
     demand(!/\.execute-api\.[^/]+\/?$/.test(key), "the key names no stage", `'/${stage}'`);
     return key;
   }

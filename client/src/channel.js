@@ -11,7 +11,7 @@ const before = (message) => (message ? { epoch: message.epoch, seq: message.seq 
  * One claim on a channel, with its own callbacks: what `subscribe` returns. On a channel with history it has a place of
  * its own among the messages: hands them on in order, each once, and reads from history what does not come.
  */
-export function openChannel(gateway, name, { since = null, rewind = 0 }) {
+export function openChannel(gateway, name, { since, rewind }) {
   const { connection } = gateway;
   const { setTimeout, clearTimeout } = connection._platform;
   let reading; // whatever stands for the reading that counts
@@ -20,7 +20,7 @@ export function openChannel(gateway, name, { since = null, rewind = 0 }) {
   const channel = new Emitter({
     name,
     subscribed: false,
-    position: since, // { epoch, seq } of the last message that was handed on
+    position: since || null, // { epoch, seq } of the last message that was handed on
     _gateway: gateway,
     _held: new Map(), // messages that came early
 
@@ -107,7 +107,7 @@ export function openChannel(gateway, name, { since = null, rewind = 0 }) {
     let end = position; // of the pages so far
     let page;
     do {
-      page = await connection._read({ channel: name, ...(end ? { since: end } : { rewind }) });
+      page = await connection._read({ channel: name, ...(end ? { since: end } : { rewind: rewind || 0 }) });
       if (reading !== mine) return;
       if (!page?.epoch) break;
       const { epoch, seq, recovered, messages = [] } = page;

@@ -1,4 +1,4 @@
-/** What `new Gateway` takes. */
+/** What `new Gateway` takes; the first three say which connection it is. */
 export const GATEWAY_OPTIONS =
   "cluster stage name register registerInterval auth credentials history activityTimeout pongTimeout".split(" ");
 

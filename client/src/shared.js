@@ -26,7 +26,8 @@ export function connectionOf(url, options) {
     return !name && isFunction(target) ? target : page;
   });
   const owned = owners.reduce((map, owner) => kept(map, owner, () => new WeakMap()), page._connections);
-  const same = url + JSON.stringify(name ?? options, [...GATEWAY_OPTIONS, "url", "batch"]); // in one order
+  // In one order, and without those that the address is made of.
+  const same = url + JSON.stringify(name ?? options, [...GATEWAY_OPTIONS.slice(3), "url", "batch"]);
   const make = () => openConnection(url, owners.some(isFunction), platform);
   const connection = kept(kept(owned, page, () => new Map()), same, make);
   connection._options = options;

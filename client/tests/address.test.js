@@ -37,6 +37,8 @@ const REFUSED = [
   ["", undefined, /key begins with ''/],
   ["\n", undefined, /key begins with ''/],
   ["wss://one.example.com wss://two.example.com", undefined, /key begins with 'wss:/],
+  ["wss:///production", undefined, /key begins with 'wss:/], // of a variable that is empty
+  [new URL("wss://example.com/production"), undefined, /key begins with 'wss:/],
   [undefined, "eu-central-1", /key begins with 'undefined'/],
   [null, "eu-central-1", /key begins with 'null'/],
   ["a1b2c3d4e5", undefined, /cluster is 'undefined'; give a wss:\/\/ URL, or an AWS region/],

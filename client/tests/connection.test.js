@@ -165,6 +165,13 @@ test("another address or other options are another socket", async () => {
   assert.equal(world.sockets.length, 3);
 });
 
+test("a region and a stage that say nothing new about the address are not another socket", async () => {
+  const world = new World();
+  for (const options of [{}, { cluster: "eu-central-1" }, { stage: "production" }]) world.connect(options);
+  await world.run();
+  assert.equal(world.sockets.length, 1);
+});
+
 test("one function in two roles is two connections", () => {
   const world = new World();
   const ask = () => "signature";

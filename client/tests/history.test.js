@@ -81,6 +81,13 @@ test("claims on one channel each get their own rewind, in one request, and a lat
   assert.deepEqual(asked(world).slice(1), [ask(1)]);
 });
 
+test("null in place of an option is as if it were not there", async () => {
+  const { world, gateway } = start();
+  gateway.subscribe("logs", { rewind: null, since: null });
+  await world.run();
+  assert.deepEqual(asked(world), [{ channel: "logs", rewind: 0 }]);
+});
+
 test("since joins exactly where a snapshot was taken", async () => {
   const { world, store, gateway } = start();
   for (let i = 1; i < 10; i++) store.append("logs", log(i));
@@ -165,6 +172,20 @@ test("a message that comes early waits a second for the one before it, and no mo
   assert.deepEqual(heard.slice(1), [1, 2, 3, 4]);
   assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e1", seq: 2 } }]);
   assert.equal(heard.filter((one) => one.recovered !== undefined).length, 1, "nothing was missing, so nothing is told");
+});
+
+test("claims that miss the same message read it with one request", async () => {
+  const { world, store, gateway } = start();
+  const heard = [1, 2, 3].map(() => listen(gateway.subscribe("logs")));
+  await world.run();
+  store.append("logs", log(1));
+  world.socket.receive(store.append("logs", log(2)));
+  await world.run(2 * SECOND);
+  assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e1", seq: 0 } }]);
+  assert.deepEqual(
+    heard.map(([, ...data]) => data),
+    [[1, 2], [1, 2], [1, 2]],
+  );
 });
 
 test("an answer that claims to be whole, and has a hole, is not believed", async () => {
