@@ -11,7 +11,7 @@ const before = (message) => (message ? { epoch: message.epoch, seq: message.seq 
  * One claim on a channel, with its own callbacks: what `subscribe` returns. On a channel with history it has a place of
  * its own among the messages: hands them on in order, each once, and reads from history what does not come.
  */
-export function openChannel(gateway, name, { since, rewind }) {
+export function openChannel(gateway, name, { since = null, rewind }) {
   const { connection } = gateway;
   const { setTimeout, clearTimeout } = connection._platform;
   let reading; // whatever stands for the reading that counts
@@ -20,7 +20,7 @@ export function openChannel(gateway, name, { since, rewind }) {
   const channel = new Emitter({
     name,
     subscribed: false,
-    position: since || null, // { epoch, seq } of the last message that was handed on
+    position: since, // { epoch, seq } of the last message that was handed on
     _gateway: gateway,
     _held: new Map(), // messages that came early
 
@@ -40,7 +40,7 @@ export function openChannel(gateway, name, { since, rewind }) {
       if (stands === (channel.subscribed || !!reading)) return;
       channel.subscribed = reading = false;
       wait(false);
-      if (stands) join();
+      if (stands && connection._claims(name).includes(channel)) join(); // or else a callback has just closed it
     },
 
     _take(message) {

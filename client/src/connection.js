@@ -82,9 +82,8 @@ export function openConnection(url, isPassing, platform = globalThis) {
       }
       const socket_id = (connection.socket_id = connection._link?._id ?? null);
       if (socket_id) enter("connected", { socket_id });
-      // Each callback may disconnect, or give back the claims that follow.
-      for (const claim of connection._allClaims())
-        claim._stand(!!connection._link?._has(claim.name) && connection._claims(claim.name).includes(claim));
+      // Each callback may disconnect, or give back claims that follow.
+      for (const claim of connection._allClaims()) claim._stand(!!connection._link?._has(claim.name));
     },
 
     _add(channel) {
@@ -96,7 +95,7 @@ export function openConnection(url, isPassing, platform = globalThis) {
 
     _remove(channel) {
       const others = connection._claims(channel.name).filter((other) => other !== channel);
-      if (others.length) connection._channels.set(channel.name, others);
+      if (others[0]) connection._channels.set(channel.name, others);
       else connection._channels.delete(channel.name);
       reconcile();
     },
