@@ -177,6 +177,32 @@ def test_an_answer_is_read_alike_after_any_others(pieces):
             return
 
 
+USUAL = (
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 22:58:43 GMT\r\n"
+    b"x-amzn-RequestId: 7ad47416-1d2c-4e0b\r\nContent-Length: 0\r\n\r\n"
+)
+OVERWRITTEN = [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\r\nConnection: close\r\n", b"\r\nContent-Length: 2\r\n"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(OVERWRITTEN), st.integers(0, len(USUAL))), max_size=3),
+    st.sampled_from([b"", b"ok", b"\r\n"]),
+)
+def test_an_answer_as_long_as_the_usual_one_is_read_as_if_there_were_none(changes, more):
+    wire = bytearray(USUAL)
+    for piece, at in changes:
+        wire[at : at + len(piece)] = piece[: len(USUAL) - at]
+    readers = [AnswerReader(), AnswerReader()]
+    readers[0].feed(USUAL)
+    read = []
+    for reader in readers:
+        try:
+            read.append((reader.feed(bytes(wire) + more), reader.is_idle))
+        except ProtocolError as error:
+            read.append((str(error), None))
+    assert read[0] == read[1]
+
+
 def test_only_what_changes_from_answer_to_answer_may_differ_from_the_usual_one():
     usual = b"HTTP/1.1 200 OK\r\nDate: y\r\nX-Amzn-RequestId: 1\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
     reader = AnswerReader()
