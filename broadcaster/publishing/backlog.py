@@ -13,7 +13,7 @@ from .ledger import EXPIRED, OVERFLOW, Event, Ledger
 # https://aws.amazon.com/api-gateway/pricing/
 BILLED_BYTES = 32_768
 
-_SEPARATOR = 3  # bytes between two events of a message: `},{`
+SEPARATOR = 3  # bytes between two events of a message: `},{`
 _ENVELOPE = 32 + POSITION_BYTES  # bytes at most around the channel's name and the events
 _MOST_COMPARED = 100  # channels
 _SIZE = attrgetter("size")
@@ -126,7 +126,7 @@ class Backlog:
         while queue.events:
             event = queue.events[0]
             if event.body:
-                size += len(event.body) + _SEPARATOR
+                size += len(event.body) + SEPARATOR
                 if taken and (size > BILLED_BYTES or not window):
                     break
                 taken.append(event)

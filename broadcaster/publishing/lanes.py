@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from ..messages import envelope
 from ..results import Failure
-from .backlog import BILLED_BYTES
+from .backlog import BILLED_BYTES, SEPARATOR
 from .ledger import EXPIRED, OVERFLOW, REFUSED, Event
 from .settings import MOST_BYTES
 
@@ -46,9 +46,22 @@ class Batch:
         lanes: how many it waits in.
         left: connections that have not got it yet.
         missed: why somebody did not get it, if so.
+        share: bytes that it adds to a message with other batches.
     """
 
-    __slots__ = ("at", "body", "channel", "events", "is_superseded", "key", "lanes", "left", "missed", "shares")
+    __slots__ = (
+        "at",
+        "body",
+        "channel",
+        "events",
+        "is_superseded",
+        "key",
+        "lanes",
+        "left",
+        "missed",
+        "share",
+        "shares",
+    )
 
     def __init__(
         self, channel: str, events: Sequence[Event], body: bytes, *, shares: bool, latest: str | None = None
@@ -57,6 +70,7 @@ class Batch:
         self.events = events
         self.body = body
         self.shares = shares
+        self.share = sum([len(event.body) + SEPARATOR for event in events])
         self.at = events[0].at
         self.key = id(self) if latest is None else (channel, latest)
         self.left = self.lanes = 0
@@ -285,11 +299,12 @@ class Lanes:
     def _next_message(self, lane: _Lane) -> list[Batch]:
         """Take from a lane its oldest batch, and what follows on the same channel and fits into one billed message."""
         taken: list[Batch] = []
-        size = 0
+        channel = next(iter(lane.batches.values())).channel
+        size = len(envelope(channel, ()))
         for batch in lane.batches.values():
-            if taken and batch.channel != taken[0].channel:
+            if batch.channel != channel:
                 continue
-            size += len(batch.body)
+            size += batch.share
             if taken and (size > BILLED_BYTES or not batch.shares):
                 break  # what follows must not overtake it
             taken.append(batch)

@@ -200,3 +200,14 @@ def test_of_several_that_wait_with_one_key_the_newest_goes_in_its_own_place():
     assert [(number_of(*batch.events), batch.is_superseded) for batch in ended] == [(2, True), (1, True)]
     [flight] = lanes.depart(1.0)
     assert numbers_in(flight) == [3, 4, 5]
+
+
+def test_what_fits_into_one_billed_message_goes_in_one_to_a_slow_connection_too_whatever_keys_it_has():
+    events = [Event(b'"data":%d' % number, 0.0, f"cell {number}") for number in range(1_000, 3_330)]
+    body = envelope("a-name-longer-than-the-events", [event.body for event in events])
+    assert BILLED_BYTES - 100 < len(body) <= BILLED_BYTES
+    lanes = Lanes(lambda batch: None, most_events=10_000, max_age=30.0, random=lambda: 0.5)
+    flight = lanes.offer(batches_of("a-name-longer-than-the-events", events, shares=True), VIEWERS)
+    lanes.land(flight, 1.0)
+    [again] = lanes.depart(1.0)
+    assert again.body == body
