@@ -91,9 +91,9 @@ class HostileServer:
 
     async def _stop(self):
         self._server.close()
-        for _ in range(10):  # turns of the loop, in which what was accepted just now begins, so that it can be ended
+        for _ in range(100):  # turns of the loop: what was accepted just now begins, is ended, and its socket closed
             await asyncio.sleep(0)
-        await self._cancel_all()
+            await self._cancel_all()
         self._stopped.set()
 
     async def _cancel_all(self):
