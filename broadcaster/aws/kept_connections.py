@@ -43,7 +43,7 @@ class _Connection:
         self.used_at = 0.0
 
     def begin(self) -> None:
-        """Take the socket as it is, once it is connected and its TLS established."""
+        """Keep how the socket is read and written; call this once it is connected and TLS is established."""
         self.receive, self.send = transfers(self.socket)
 
 

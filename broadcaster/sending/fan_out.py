@@ -186,7 +186,7 @@ class FanOut:
 
     @property
     def is_all_in_flight(self) -> bool:
-        """Whether nobody is left to post to but those whose answers may ask for it."""
+        """Whether everybody who has no outcome yet was posted to and has not answered."""
         return self._targets.is_empty
 
     # What became of it

@@ -17,8 +17,8 @@ Address = tuple[int, tuple[object, ...]]  # family, and what `socket.connect` ta
 class Addresses:
     """The addresses of one name. Thread-safe; shared by all loops of an engine.
 
-    `getaddrinfo` blocks and cannot be told to hurry, so it runs in a short-lived thread, where there may be
-    one; those who wait are called.
+    `getaddrinfo` blocks and cannot be told to hurry, so it runs in a short-lived thread, unless none may be
+    started; those who wait are called.
     """
 
     def __init__(self, host: str, port: int) -> None:
