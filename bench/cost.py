@@ -158,8 +158,8 @@ def main() -> int:
     ]
     show(rows)
     print(
-        f"25 runs at once, while none of them has ended: {at_once.events / at_once.messages:.1f} events a message; until "
-        "the last has ended, where nobody waits longer than 0.1 s, no way of sharing has more than "
+        f"25 runs at once, while none of them has ended: {at_once.events / at_once.messages:.1f} events a message; "
+        "until the last has ended, where nobody waits longer than 0.1 s, no way of sharing has more than "
         f"{in_all.events / fewest(to_the_end, 0.1):.1f}"
     )
     return int(any(row.verdict == "MISSED" for row in rows))

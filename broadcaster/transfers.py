@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def transfers(connected: "socket.socket") -> "tuple[Receive, Send]":
-    """Return the functions that read and write a connected socket as `recv` and `send` do; call it after a TLS handshake.
+    """Return the functions that read and write a connected socket as `recv` and `send` do; call it after the handshake.
 
     Those of Python's TLS sockets are Python around a C object, six calls for each message that check what is known
     here: without them a message takes 6 to 10 % less. `SSLWantReadError` and `SSLWantWriteError` tell what to wait for.
