@@ -57,7 +57,7 @@ def read(pieces: list[bytes], method: str) -> Outcome:
             while answer is not None:
                 outcome.append((answer.status, answer.headers, answer.body, answer.keep_alive))
                 answer = reader.feed(b"") if not reader.is_idle else None
-            held = len(reader._buffer) + len(reader._body)
+            held = len(reader._buffer) + reader._size
             if held > http1.MAX_HEAD_BYTES + http1.MAX_BODY_BYTES + http1._MAX_CHUNK_LINE_BYTES:
                 raise AssertionError(f"the reader holds {held} bytes")
         answer = reader.eof()

@@ -29,7 +29,7 @@ def answer(operation: str, members: dict[str, Any]) -> tuple[int, dict[str, Any]
         names = names[names.index(last["sk"]["S"]) + 1 :]
     page = [found[name] for name in names[: members["Limit"]]]
     more = {"LastEvaluatedKey": {key: page[-1][key] for key in ("pk", "sk")}} if len(page) == members["Limit"] else {}
-    wanted = {"sk", "expires", *members["ExpressionAttributeNames"].values()}
+    wanted = set(members["ExpressionAttributeNames"].values())
     return 200, {"Items": [{key: row[key] for key in row.keys() & wanted} for row in page], **more}
 
 

@@ -109,11 +109,12 @@ class AnswerReader:
 
     __slots__ = (
         "_answer_head",
-        "_body",
         "_buffer",
         "_keep_alive",
         "_left",
+        "_pieces",
         "_seen",
+        "_size",
         "_state",
         "_status",
         "_usual",
@@ -129,7 +130,8 @@ class AnswerReader:
     def _reset(self) -> None:
         self._state = _HEAD
         self._seen = 0  # bytes of the heads, trailers and chunk sizes of this answer so far, without the buffer
-        self._body = bytearray()
+        self._pieces: list[bytes] = []  # of the body, which is not copied before it is complete
+        self._size = 0  # bytes of them
         self._left = 0
 
     @property
@@ -161,6 +163,9 @@ class AnswerReader:
                     if not length and status < 300 and self._usual is None:
                         self._usual = _Usual(data, status, keep_alive)
                     return Answer(status, head, data[end + 4 :], keep_alive)
+        if self._state == _SIZED_BODY and len(data) <= self._left and not self._buffer:
+            self._take(data)
+            return None if self._left else self._finish()
         self._buffer += data
         return self._advance()
 
@@ -187,10 +192,9 @@ class AnswerReader:
                 if self._begin_body(head + b"\r\n"):
                     return self._finish()
             elif self._state == _SIZED_BODY or self._state == _CHUNK:
-                taken = buffer[: self._left]
-                self._body += taken
+                taken = bytes(buffer[: self._left])
                 del buffer[: len(taken)]
-                self._left -= len(taken)
+                self._take(taken)
                 if self._left:
                     return None
                 if self._state == _SIZED_BODY:
@@ -209,7 +213,7 @@ class AnswerReader:
                 line = self._take_through(b"\r\n", limit, "chunk size")
                 if line is None:
                     return None
-                self._left = _parse_number(line.partition(b";")[0].rstrip(b" \t"), 16, len(self._body))
+                self._left = _parse_number(line.partition(b";")[0].rstrip(b" \t"), 16, self._size)
                 self._state = _CHUNK if self._left else _TRAILERS
             elif self._state == _TRAILERS:
                 line = self._take_through(b"\r\n", MAX_HEAD_BYTES - self._seen, "trailer")
@@ -218,11 +222,16 @@ class AnswerReader:
                 if not line:
                     return self._finish()
             else:
-                self._body += buffer
+                self._take(bytes(buffer))
                 buffer.clear()
-                if len(self._body) > MAX_BODY_BYTES:
+                if self._size > MAX_BODY_BYTES:
                     raise ProtocolError(f"the answer's body has more than {MAX_BODY_BYTES:,} bytes")
                 return None
+
+    def _take(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        self._left -= len(piece)
 
     def _take_through(self, mark: bytes, limit: int, what: str) -> bytes | None:
         """Remove from the buffer what stands before the mark, and the mark; return it, None if it is not there yet.
@@ -267,7 +276,7 @@ class AnswerReader:
         return status != 204 and status != 304 and self.method != "HEAD"
 
     def _finish(self) -> Answer:
-        answer = Answer(self._status, self._answer_head, bytes(self._body), self._keep_alive)
+        answer = Answer(self._status, self._answer_head, b"".join(self._pieces), self._keep_alive)
         self._reset()
         return answer
 

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from ..aws.json_service import Ask
 from ..aws.retries import AwsError
 from ..cheap_typing import TYPE_CHECKING, Any
-from .dynamodb_rows import Block, Entry, block_of, following, newest_query, put, query_from
+from .dynamodb_rows import Block, Entry, block_of, following, newest_query, put, query_from, texts_of
 from .positions import Position, Rewind, Slice
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class _Found:
         self._least_time = 0 if rewind.seconds is None else now - rewind.seconds
         self._most = newest.keep if rewind.events is None else min(newest.keep, rewind.events)
         self._now = now
-        self._pages: list[tuple[Block, Block, str]] = []  # each its first row, its last one, and the texts of all
+        self._pages: list[tuple[Block, Block, list[str]]] = []  # each its first row, its last one, and all unread
         self.next_place = 0  # behind the rows of the page that was added last
 
     def add(self, items: "list[dict[str, Any]]") -> bool:
@@ -176,15 +176,14 @@ class _Found:
         if start == len(items):
             return True
         first = block_of(items[start])
-        texts = "\n".join([item["messages"]["S"] for item in items[start:]])
-        self._pages.append((first, block_of(items[-1]), texts))
+        self._pages.append((first, block_of(items[-1]), [item["messages"]["S"] for item in items[start:]]))
         return start > 0 or self._since(first) >= self._most
 
     def messages(self, limit: int) -> Slice:
         """Return the messages, the oldest first; none if a row is missing, which somebody has taken out."""
         end = self._newest.newest
         pages = sorted(self._pages)
-        texts = "\n".join([text for _, _, text in pages]).split("\n")
+        texts = texts_of([row for _, _, rows in pages for row in rows])
         if not pages or len(texts) != pages[-1][1].next_place - pages[0][0].place:
             return Slice(end, [], [])
         first = pages[0][0]

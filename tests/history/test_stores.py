@@ -147,7 +147,7 @@ def test_many_at_once_get_numbers_of_their_own(place):
 
 
 def test_any_text_comes_back_as_it_was(store):
-    message = '{"data":"ä\\n€😀\\u2028"}'.encode()
+    message = '{"data":"it\'s \\"ä\\"\\n€😀\\u2028\\u0001"}'.encode()
     store.append("logs", message, events=1, keep=10, token="a")
     assert read(store, rewind=Rewind(events=1)).texts == [message.decode()]
 
