@@ -9,7 +9,11 @@ from . import FORGOTTEN_AFTER
 from .epochs import new_epoch
 from .positions import Position, Rewind, Slice
 
-_TOKENS_KEPT = 60  # seconds
+# Seconds.
+_TOKENS_KEPT = 60
+# How often to look for what has expired: to look at every message would take longer than to keep it.
+_MESSAGES_EVERY = 1.0
+_CHANNELS_EVERY = 60.0
 
 
 class MemoryHistory:
@@ -30,14 +34,17 @@ class MemoryHistory:
 
     def _begin(self) -> None:
         self._lock = make_lock()
-        self._channels: dict[str, _Channel] = {}  # in the order of the latest use
+        self._channels: dict[str, _Channel] = {}
+        self._looked_at = self._clock()
 
     def append(self, channel: str, message: bytes, *, events: int, keep: int, token: str) -> Position:
         """See `HistoryStore.append`."""
         with self._lock:
             now = self._clock()
             kept = self._use(channel, now)
-            return kept.append(message, events=events, keep=keep, token=token, now=now, lifetime=self._lifetime)
+            if now - kept.looked_at > _MESSAGES_EVERY:
+                kept.drop(now, self._lifetime)
+            return kept.append(message, events, keep, token, now)
 
     def end(self, channel: str) -> None:
         """See `HistoryStore.end`."""
@@ -48,17 +55,19 @@ class MemoryHistory:
         """See `HistoryStore.read`."""
         with self._lock:
             now = self._clock()
-            return self._use(channel, now).read(since, rewind, limit, now)
+            kept = self._use(channel, now)
+            kept.drop(now, self._lifetime)
+            return kept.read(since, rewind, limit, now)
 
     def _use(self, channel: str, now: float) -> "_Channel":
-        # The front of the dictionary is what was used longest ago.
-        while self._channels:
-            oldest = next(iter(self._channels))
-            if self._channels[oldest].used_at + self._lifetime + FORGOTTEN_AFTER > now:
-                break
-            del self._channels[oldest]
-        kept = self._channels.pop(channel, None) or _Channel()
-        self._channels[channel] = kept
+        if now - self._looked_at > _CHANNELS_EVERY:
+            self._looked_at = now
+            before = now - self._lifetime - FORGOTTEN_AFTER
+            for name in [name for name, kept in self._channels.items() if kept.used_at <= before]:
+                del self._channels[name]
+        kept = self._channels.get(channel)
+        if kept is None:
+            kept = self._channels[channel] = _Channel()
         kept.used_at = now
         return kept
 
@@ -66,7 +75,7 @@ class MemoryHistory:
 class _Channel:
     """The messages of one channel."""
 
-    __slots__ = ("_epoch", "_events", "_messages", "_seq", "_tokens", "used_at")
+    __slots__ = ("_epoch", "_events", "_messages", "_seq", "_tokens", "looked_at", "used_at")
 
     def __init__(self) -> None:
         self._epoch = new_epoch()
@@ -75,10 +84,9 @@ class _Channel:
         # Each with its number, when it came, how many events there were with it, and itself.
         self._messages: deque[tuple[int, float, int, bytes]] = deque()
         self._tokens: dict[str, tuple[float, int]] = {}
-        self.used_at = 0.0
+        self.used_at = self.looked_at = 0.0
 
-    def append(self, message: bytes, *, events: int, keep: int, token: str, now: float, lifetime: float) -> Position:
-        self._drop(now - lifetime, now - _TOKENS_KEPT)
+    def append(self, message: bytes, events: int, keep: int, token: str, now: float) -> Position:
         if token in self._tokens:
             return Position(self._epoch, self._tokens[token][1])
         self._seq += 1
@@ -106,11 +114,13 @@ class _Channel:
         found = [self._messages[at] for at in range(start, min(len(self._messages), start + limit))]
         return Slice(newest, [seq for seq, *_ in found], [message.decode() for *_, message in found])
 
-    def _drop(self, before: float, tokens_before: float) -> None:
-        while self._messages and self._messages[0][1] < before:
+    def drop(self, now: float, lifetime: float) -> None:
+        """Forget what has expired."""
+        self.looked_at = now
+        while self._messages and self._messages[0][1] < now - lifetime:
             self._messages.popleft()
         while self._tokens:
             oldest = next(iter(self._tokens))
-            if self._tokens[oldest][0] >= tokens_before:
+            if self._tokens[oldest][0] >= now - _TOKENS_KEPT:
                 break
             del self._tokens[oldest]
