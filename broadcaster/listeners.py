@@ -26,6 +26,7 @@ class Listeners:
     def __init__(self, pages: Iterator[list[str]]) -> None:
         self.error: RegistryError | None = None
         self._pages = connections_in(pages)
+        self._has_read_two = False
         try:
             self._first = next(self._pages, None)
         except BroadcasterError:
@@ -38,19 +39,37 @@ class Listeners:
         """Whether nobody listens; to be asked before the pages are read."""
         return self._first is None
 
+    def has_one_page(self, *, size: int) -> bool:
+        """Return whether a first page that is not full is the only one; to be asked before the pages are read.
+
+        Reads the second page: of the registries of this package that is nearly never a request.
+
+        Args:
+            size: of a full page.
+        """
+        if self._first is None or len(self._first) >= size:
+            return False
+        self._second, self._has_read_two = self._read(), True
+        return self._second is None
+
     def __iter__(self) -> Iterator[list[str]]:
         page, self._first = self._first, None
+        if page is not None:
+            yield page
+            page = self._second if self._has_read_two else self._read()
         while page is not None:
             yield page
-            try:
-                page = next(self._pages, None)
-            except RegistryError as error:
-                self.error = error
-                return
-            except Exception as error:  # of a registry that is somebody's own, or of credentials that are gone
-                self.error = _broken_off(error)
-                self.error.__cause__ = error
-                return
+            page = self._read()
+
+    def _read(self) -> list[str] | None:
+        try:
+            return next(self._pages, None)
+        except RegistryError as error:
+            self.error = error
+        except Exception as error:  # of a registry that is somebody's own, or of credentials that are gone
+            self.error = _broken_off(error)
+            self.error.__cause__ = error
+        return None
 
 
 def _broken_off(error: Exception) -> RegistryError:

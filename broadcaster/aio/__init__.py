@@ -15,10 +15,11 @@ with `broadcaster.register_connection` is reached from here, and the other way r
 
 What holds:
 
-- No call holds up the event loop: posts go out in one worker thread, registries are read and written in a few others.
+- No call holds up the event loop: registries are read and written in a few threads. The one that has read a list of
+  less than 1,000 posts to it as well, if none does so already; all other posts go out in one worker thread.
 - What one caller sends in turn arrives in turn: a broadcast returns when everybody has their outcome. Between callers
   that send at the same time (tasks, `asyncio.gather`) there is no order: await one before the next where it matters.
-- Broadcasts that run at once share the worker, its connections to API Gateway and the `rate`. Each has a `concurrency`
+- Broadcasts that run at once share the worker, connections to API Gateway and the `rate`. Each has a `concurrency`
   and a `deadline` of its own, and none waits for the slow clients of another; nor for its slow registry, unless 64
   calls wait for one already.
 - A cancelled broadcast (`task.cancel()`, `asyncio.timeout`) stops at once: requests in flight are given up, and who was

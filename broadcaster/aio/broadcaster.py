@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -15,9 +15,11 @@ from ..face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_result, 
 from ..forks import make_lock, remake_in_child
 from ..history import Position
 from ..listeners import Listeners
+from ..registries import PAGE_SIZE
+from ..registries.memory import MemoryRegistry
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
-from ..sending.background.carriers import Job, Pages, make_carrier
+from ..sending.background.carriers import Job, make_carrier
 from ..sending.background.threads import Threads
 from ..sending.sender import Reply
 
@@ -36,6 +38,8 @@ class AsyncBroadcaster(Face):
     def _set_up(self) -> None:
         self._threads = Threads()
         self._carrier = make_carrier(self._sender, self._threads)
+        # The registries of this package know, nearly always without a request, that a short page was the last.
+        self._has_short_pages_last = type(self._registry).__module__.startswith("broadcaster.registries.")
         self._begin_anew()
         remake_in_child(self._begin_in_child)
 
@@ -75,19 +79,26 @@ class AsyncBroadcaster(Face):
                 tells what had been sent by then, as do a note on it and the line in the log; see the module.
         """
         self._check_open()
-        body = self._encode(channel, event, data)
-        job: Job | None = None
-        result = BroadcastResult()
+        job = Job("POST", body=self._encode(channel, event, data), on_stale=self._remove_stale)
+        if self._knows_nobody(channel):
+            return self._conclude(channel, event, Listeners(iter(())), BroadcastResult())
+        listeners: Listeners | None = None
+
+        def prepare() -> bool:
+            nonlocal listeners
+            job.body = self._append(channel, job.body)
+            job.pages = listeners = self._read_listeners(channel)
+            if listeners.is_empty:
+                job.outcome = BroadcastResult()
+            return self._has_short_pages_last and listeners.has_one_page(size=PAGE_SIZE)
+
         try:
-            body, listeners, pages = await self._threads.call(self._begin_broadcast, channel, body)
-            if pages is not None:
-                job = Job("POST", pages, body, on_stale=self._remove_stale)
-                await self._carry(job)
-                result = _result_of(job)
+            await self._carry(job, prepare)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
             raise
-        return self._conclude(channel, event, listeners, result)
+        result = _result_of(job)
+        return self._conclude(channel, event, cast("Listeners", listeners), result)
 
     async def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
@@ -124,10 +135,8 @@ class AsyncBroadcaster(Face):
         self._check_open()
         check_connection_id(connection_id)
         body = self._messages.message(channel, event, data)
-        job: Job | None = None
+        job = Job("POST", [[connection_id]], body, on_stale=self._remove_stale)
         try:
-            pages = await self._threads.call(self._carrier.prepare, [[connection_id]])
-            job = Job("POST", pages, body, on_stale=self._remove_stale)
             await self._carry(job)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
@@ -209,16 +218,14 @@ class AsyncBroadcaster(Face):
     async def _itself(self) -> "AsyncBroadcaster":
         return self
 
-    def _begin_broadcast(self, channel: str, body: bytes) -> tuple[bytes, Listeners, Pages | None]:
-        """Store the message where its channel has a history, then read the first page of the registry; blocks."""
-        body = self._append(channel, body)
-        listeners = self._read_listeners(channel)
-        return body, listeners, None if listeners.is_empty else self._carrier.prepare(listeners)
+    def _knows_nobody(self, channel: str) -> bool:
+        """Return whether it is known at once, without another thread, that a broadcast is over: the usual case."""
+        is_read = self._history is None and type(self._registry) is MemoryRegistry
+        return is_read and cast("MemoryRegistry", self._registry).has_nobody(channel)
 
     async def _request(self, method: str, connection_id: str) -> Reply:
         self._check_open()
-        pages = await self._threads.call(self._carrier.prepare, [[check_connection_id(connection_id)]])
-        job = Job(method, pages)
+        job = Job(method, [[check_connection_id(connection_id)]])
         await self._carry(job)
         if isinstance(job.outcome, Reply):
             return job.outcome
@@ -228,27 +235,52 @@ class AsyncBroadcaster(Face):
         with suppress(ClosedError):  # meanwhile; the entry will expire
             await self._threads.call(self._remove_stale, [connection_id])
 
-    async def _carry(self, job: Job) -> None:
-        """Wait until a job has its outcome; when the caller is cancelled, stop it and wait that little longer."""
+    async def _carry(self, job: Job, prepare: Callable[[], bool] = lambda: True) -> None:
+        """Wait until a job has its outcome; when the caller is cancelled, stop it and wait that little longer.
+
+        Args:
+            prepare: called in another thread, finds out whom the job goes to; returns whether all are on one page.
+        """
         loop = asyncio.get_running_loop()
         over = loop.create_future()
 
-        def tell() -> None:
-            with suppress(RuntimeError):  # the loop was closed without waiting for us
-                loop.call_soon_threadsafe(over.set_result, None)
+        def settle() -> None:
+            if not over.done():
+                over.set_result(None)
 
-        self._carrier.begin(job, tell)
+        begun = self._threads.submit(self._begin, job, prepare, partial(_call_in, loop, settle))
         try:
-            await asyncio.wait([over])
+            await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
             job.is_stopped = True
-            self._carrier.wake()
-            if isinstance(error, asyncio.CancelledError) and job.method == "POST":
-                await asyncio.wait([over])
+            if not begun.cancel():
+                self._carrier.wake()
+                # Either this sees that it was prepared, or the other thread that it is stopped.
+                if isinstance(error, asyncio.CancelledError) and job.method == "POST" and job.is_prepared:
+                    over = loop.create_future()
+                    if job.outcome is None:
+                        await over
             raise
         for removal in job.removals:
             # Not cancelled with us, so that connections that are gone leave the registry all the same.
             await asyncio.shield(asyncio.wrap_future(removal))
+
+    def _begin(self, job: Job, prepare: Callable[[], bool], tell: Callable[[], None]) -> None:
+        """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's."""
+        try:
+            has_one_page = prepare()
+            if job.outcome is None:
+                self._carrier.warm()
+                job.is_prepared = True
+                if job.is_stopped:
+                    job.outcome = BroadcastResult()
+                elif not (has_one_page and self._carrier.carry_here(job)):
+                    job.pages = self._carrier.prepare(cast("Iterable[list[str]]", job.pages))
+                    self._carrier.begin(job, tell)
+                    return
+        except Exception as error:
+            job.outcome = error
+        tell()
 
     def _close_now(self, timeout: float) -> None:
         try:
@@ -283,14 +315,13 @@ def _result_of(job: Job) -> BroadcastResult:
     raise cast("Exception", job.outcome)
 
 
-def _tell_what_was_sent(error: asyncio.CancelledError, channel: str, event: str, job: Job | None) -> None:
+def _tell_what_was_sent(error: asyncio.CancelledError, channel: str, event: str, job: Job) -> None:
     """Put what had been sent by the time of a cancellation where the caller can find it.
 
     On the error itself, not on one of a class of its own: before Python 3.13 `asyncio.timeout` and task groups know
     `CancelledError` alone, and none of its subclasses.
     """
-    outcome = job.outcome if job is not None else None
-    result = outcome if isinstance(outcome, BroadcastResult) else BroadcastResult()
+    result = job.outcome if isinstance(job.outcome, BroadcastResult) else BroadcastResult()
     error.result = result  # type: ignore[attr-defined]
     error.add_note(f"{event} on {channel} was stopped; by then: {result}")
     log_result(channel, event, result, stopped=True)

@@ -91,6 +91,14 @@ class MemoryRegistry:
         for start in range(0, len(ids), PAGE_SIZE):
             yield ids[start : start + PAGE_SIZE]
 
+    def has_nobody(self, channel: str) -> bool:
+        """Return whether it is known that nobody is on any page of a channel; at once, whatever other threads do.
+
+        Not known before the first use, which looks for other processes and takes its time.
+        """
+        has_looked = self._has_warned or (self._has_looked_beside and self._pid == os.getpid())
+        return has_looked and not self._everything and not self._members.get(channel)
+
     def count(self) -> int:
         """Return the number of connections that have not expired."""
         with self._lock:

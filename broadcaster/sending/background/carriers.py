@@ -13,7 +13,7 @@ from ..engine.task import Task
 from ..fan_out import OnOutcome
 from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
-from .threads import no_thread
+from .threads import interpreter_ends, no_thread
 from .worker import Worker
 
 Pages = Iterable[Sequence[str] | None]
@@ -23,22 +23,33 @@ class Job:
     """One broadcast, or one request about a single connection, on its way through other threads.
 
     Args:
-        pages: as `Carrier.prepare` returns them.
+        pages: as `Carrier.prepare` returns them, or `Carrier.carry_here` takes them.
         on_stale: may block.
         on_outcome: gets each target with its outcome, in some thread; must not block or raise.
 
     Attributes:
         is_stopped: set it, and wake the carrier, to make it end soon.
+        is_prepared: whether it is known whom it goes to: from then on something may have been sent.
         outcome: what became of it, when it is over.
         removals: calls of `on_stale` that may be under way still.
     """
 
-    __slots__ = ("body", "is_stopped", "method", "on_outcome", "on_stale", "outcome", "pages", "removals")
+    __slots__ = (
+        "body",
+        "is_prepared",
+        "is_stopped",
+        "method",
+        "on_outcome",
+        "on_stale",
+        "outcome",
+        "pages",
+        "removals",
+    )
 
     def __init__(
         self,
         method: str,
-        pages: Pages,
+        pages: Pages = (),
         body: bytes = b"",
         *,
         on_stale: Callable[[list[str]], None] = lambda ids: None,
@@ -49,7 +60,7 @@ class Job:
         self.body = body
         self.on_stale = on_stale
         self.on_outcome = on_outcome
-        self.is_stopped = False
+        self.is_stopped = self.is_prepared = False
         self.outcome: BroadcastResult | Reply | Exception | None = None
         self.removals: list[Future[None]] = []
 
@@ -58,7 +69,7 @@ class Carrier(Protocol):
     """Carries jobs in other threads. All methods are thread-safe and usable after a fork."""
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
-        """Return the pages to make a job of, and do what else may block."""
+        """Return the pages to make a job of, the first of them read."""
 
     def warm(self) -> None:
         """Do what may block before the first post: find credentials, set up TLS.
@@ -79,6 +90,12 @@ class Carrier(Protocol):
 
         Args:
             stop: asked several times a second whether to give up.
+        """
+
+    def carry_here(self, job: Job) -> bool:
+        """Carry a job of one page to its end in this thread, unless one is carried so already; return whether it was.
+
+        Where this thread has read who listens, another one for the posts would cost as much as they do.
         """
 
     def wake(self) -> None:
@@ -107,13 +124,14 @@ class EngineCarrier:
         self._engine = engine
         self._threads = threads
         self._worker = Worker(engine.reactor)
+        self._begin()
+        remake_in_child(self._begin)
         self.warm = engine.prepare
         self.wake = self._worker.wake
         self.close = self._worker.close
 
     def prepare(self, pages: Iterable[Sequence[str]]) -> Pages:
         """See `Carrier.prepare`."""
-        self.warm()
         ahead = PagesAhead(iter(pages), submit=self._threads.submit, when_there=self.wake)
         ahead.start()
         return ahead
@@ -140,6 +158,21 @@ class EngineCarrier:
         finally:
             reactor.close()
         job.outcome = _outcome(task)
+
+    def carry_here(self, job: Job) -> bool:
+        """See `Carrier.carry_here`."""
+        if not self._here.acquire(blocking=False):
+            return False
+        try:
+            # The interpreter waits for this thread before it ends, which it would not for the worker's.
+            _carry(self._engine, job, lambda: job.is_stopped or interpreter_ends())
+        finally:
+            self._here.release()
+        return True
+
+    def _begin(self) -> None:
+        """Begin with nothing under way: at first, and in a forked child."""
+        self._here = make_lock()
 
     def _task(self, job: Job, on_stale: Callable[[list[str]], None], stop: Callable[[], bool]) -> Task:
         return self._engine.task(
@@ -181,6 +214,10 @@ class ThreadCarrier:
         """See `Carrier.carry`."""
         _carry(self._sender, job, stop)
 
+    def carry_here(self, job: Job) -> bool:
+        """See `Carrier.carry_here`; a sender that blocks for each post has threads of its own."""
+        return False
+
     def warm(self) -> None:
         """See `Carrier.warm`: a sender that blocks does so in its own threads."""
 
@@ -210,15 +247,20 @@ class ThreadCarrier:
 def _carry(sender: Sender, job: Job, stop: Callable[[], bool]) -> None:
     """Carry a job to its end in this thread."""
     pages = cast("Iterable[Sequence[str]]", job.pages)  # each is there: nobody else reads them
+    stale: list[str] = []
     try:
         if job.method == "POST":
-            job.outcome = sender.broadcast(
-                pages,
-                job.body,
-                on_stale=job.on_stale,
-                stop=stop,
-                on_outcome=job.on_outcome,
-            )
+            try:
+                job.outcome = sender.broadcast(
+                    pages,
+                    job.body,
+                    on_stale=stale.extend,
+                    stop=stop,
+                    on_outcome=job.on_outcome,
+                )
+            finally:
+                if stale:  # after the sending, for which nobody is to wait
+                    job.on_stale(stale)
         else:
             [[connection_id]] = pages
             job.outcome = sender.request(job.method, connection_id, job.body)

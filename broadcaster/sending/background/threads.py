@@ -1,7 +1,7 @@
 """The threads in which registries are read and written, and whatever else may block, so that no event loop waits."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, thread
 from typing import ParamSpec, TypeVar
 
 from ...errors import BroadcasterError, ClosedError, UnavailableError
@@ -20,6 +20,11 @@ def no_thread(error: RuntimeError) -> BroadcasterError:
     if "shutdown" in str(error):
         return ClosedError(f"nothing can be sent any more: {error}")
     return UnavailableError(f"this machine has no thread left ({error}); try again later, or raise its limit")
+
+
+def interpreter_ends() -> bool:
+    """Return whether the interpreter waits for the threads of pools to end."""
+    return getattr(thread, "_shutdown", False)  # public nowhere, and set before anything that is
 
 
 class Threads:

@@ -9,6 +9,10 @@ from broadcaster import MemoryRegistry
 from broadcaster.aio import AsyncBroadcaster
 
 
+class OwnRegistry(MemoryRegistry):
+    """One of the application's, of which nobody knows what it takes to find the end: the worker carries its posts."""
+
+
 class SlowRegistry(MemoryRegistry):
     """Gives these pages on the channel `slow`; after the first each waits for `go_on`, and `waiting` says that it does.
 

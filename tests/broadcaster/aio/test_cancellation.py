@@ -5,12 +5,16 @@ import logging
 
 import pytest
 
+from broadcaster import MemoryRegistry
+from tests.broadcaster.aio.conftest import OwnRegistry
+
 HALF = {"sent": 1, "failed": 1, "stale": 0}
 
 
-@pytest.fixture(params=["engine", "boto3"])
+@pytest.fixture(params=[("engine", MemoryRegistry), ("engine", OwnRegistry), ("boto3", MemoryRegistry)])
 def one_by_one(make, request):
-    return make(sender=request.param, concurrency=1, timeout=60.0, deadline=60.0)
+    sender, registry = request.param
+    return make(sender=sender, registry=registry(), concurrency=1, timeout=60.0, deadline=60.0)
 
 
 async def test_a_cancelled_broadcast_stops_and_says_what_had_been_sent(one_by_one, one_sent_one_hung, server, caplog):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from broadcaster import MemoryRegistry, RegistryError
+from broadcaster import ClosedError, MemoryRegistry, RegistryError
 
 
 async def test_a_slow_client_of_one_broadcast_delays_no_other(make, one_sent_one_hung, server):
@@ -118,3 +118,14 @@ async def test_a_dozen_slow_registries_do_not_make_the_next_broadcast_wait(make,
     assert not any(task.done() for task in slow)
     registry.go_on.set()
     assert [result.sent for result in await asyncio.gather(*slow)] == [2] * 12
+
+
+async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
+    caster = make()
+    assert not caster._registry.has_nobody("admin")  # the first use looks for other processes
+    await caster.register_connection("connection-a=", channels=["logs"])
+    await caster._threads.call(caster._threads._pool.shutdown, False)
+    assert await caster.broadcast("admin", "event", {}) == {"sent": 0, "failed": 0, "stale": 0}
+    with pytest.raises(ClosedError):
+        await caster.broadcast("logs", "event", {})
+    assert server.requests == []

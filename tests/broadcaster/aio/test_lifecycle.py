@@ -14,6 +14,7 @@ import pytest
 
 from broadcaster import ClosedError, MemoryRegistry, RegistryError
 from broadcaster.aio import AsyncBroadcaster
+from tests.broadcaster.aio.conftest import OwnRegistry
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -108,10 +109,16 @@ async def test_a_closed_one_says_so(make):
 
 
 async def test_after_the_context_nothing_is_left(server, our_threads, until):
-    async with AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1") as caster:
+    url = server.endpoint.url
+    async with AsyncBroadcaster(endpoint_url=url, region="us-east-1", registry=OwnRegistry()) as caster:
         await caster.register_connection("connection-a=")
         await caster.broadcast("admin", "event", {})
         assert our_threads() == {"broadcaster-worker", "broadcaster-registry"}
+    await until(lambda: not our_threads() and server.open_now == 0)
+    async with AsyncBroadcaster(endpoint_url=url, region="us-east-1") as caster:
+        await caster.register_connection("connection-a=")
+        await caster.broadcast("admin", "event", {})
+        assert our_threads() == {"broadcaster-registry"}
     await until(lambda: not our_threads() and server.open_now == 0)
 
 
@@ -141,7 +148,7 @@ async def test_an_error_in_closing_reaches_whoever_closes():
 
 
 async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, our_threads, until):
-    caster = make()
+    caster = make(registry=OwnRegistry())
     caster._carrier._worker._idle_seconds = 0.05
     await caster.register_connection("connection-a=")
     for _ in range(2):
@@ -150,9 +157,10 @@ async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, ou
     assert server.opened == 2
 
 
-async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_threads, until):
-    caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1")
-    caster._carrier._worker._idle_seconds = 0.05
+@pytest.mark.parametrize("registry", [MemoryRegistry, OwnRegistry])
+async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_threads, until, registry):
+    caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1", registry=registry())
+    caster._carrier._worker._idle_seconds = caster._sender._kept._idle_seconds = 0.05
     await caster.register_connection("connection-a=")
     await caster.broadcast("admin", "event", {})
     del caster
@@ -160,7 +168,7 @@ async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_th
 
 
 async def test_a_worker_that_breaks_fails_what_it_had_and_the_next_call_starts_another(make, server):
-    caster = make()
+    caster = make(registry=OwnRegistry())
     await caster.register_connection("connection-a=")
     engine_reactor = caster._carrier._worker._make_reactor
 
@@ -237,7 +245,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(make, server, sender):
 
 
 PROGRAM = """
-import asyncio, os, sys
+import asyncio, os, sys, threading
 from broadcaster.aio import AsyncBroadcaster
 
 async def main():
@@ -246,19 +254,20 @@ async def main():
     print("sending", flush=True)
     print(await caster.broadcast("admin", "event", {}), flush=True)
 
-asyncio.run(main())
 """
+IN_A_THREAD = "threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start(); input()"
 
 
 @pytest.fixture
 def start_program(server):
     started = []
 
-    def start():
+    def start(run="asyncio.run(main())"):
         started.append(
             subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, server.endpoint.url],
+                [sys.executable, "-c", PROGRAM + run, server.endpoint.url],
                 cwd=ROOT,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -289,6 +298,18 @@ def test_ctrl_c_ends_a_broadcast_at_once(start_program, server):
     assert out == "sending\n"
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "event on admin was stopped; by then: {'sent': 0, 'failed': 1, 'stale': 0}" in errors
+
+
+def test_a_program_ends_although_a_thread_of_its_own_waits_for_a_broadcast(start_program, server):
+    server.script = lambda connection_id, attempt: "hang"
+    process = start_program(IN_A_THREAD)
+    while not server.requests:
+        assert process.poll() is None
+        time.sleep(0.01)
+    out, errors = process.communicate("\n", timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert out.removeprefix("sending\n") in ("", "{'sent': 0, 'failed': 1, 'stale': 0}\n")
 
 
 def test_importing_the_synchronous_face_does_not_import_asyncio():
