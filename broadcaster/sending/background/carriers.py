@@ -93,7 +93,7 @@ class Carrier(Protocol):
         """
 
     def carry_here(self, job: Job) -> bool:
-        """Carry a job of one page to its end in this thread, unless one is carried so already; return whether it was.
+        """Carry posts of one page to their end in this thread, unless some are carried so already; return whether so.
 
         Where this thread has read who listens, another one for the posts would cost as much as they do.
         """
@@ -160,8 +160,8 @@ class EngineCarrier:
         job.outcome = _outcome(task)
 
     def carry_here(self, job: Job) -> bool:
-        """See `Carrier.carry_here`."""
-        if not self._here.acquire(blocking=False):
+        """See `Carrier.carry_here`. Not for a request about one connection: `Sender.request` cannot be stopped."""
+        if job.method != "POST" or not self._here.acquire(blocking=False):
             return False
         try:
             # The interpreter waits for this thread before it ends, which it would not for the worker's.

@@ -116,3 +116,13 @@ async def test_a_question_about_one_connection_can_be_cancelled(make, server, un
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_question_that_is_cancelled_is_given_up(make, server, until):
+    caster = make(timeout=3600.0, deadline=3600.0)
+    server.script = lambda connection_id, attempt: "hang"
+    task = asyncio.create_task(caster.get_connection("connection-a="))
+    await until(lambda: server.requests)
+    task.cancel()
+    await asyncio.wait([task])
+    await caster.close()
