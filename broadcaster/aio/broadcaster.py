@@ -80,8 +80,6 @@ class AsyncBroadcaster(Face):
         """
         self._check_open()
         job = Job("POST", body=self._encode(channel, event, data), on_stale=self._remove_stale)
-        if self._knows_nobody(channel):
-            return self._conclude(channel, event, Listeners(iter(())), BroadcastResult())
         listeners: Listeners | None = None
 
         def prepare() -> bool:
@@ -93,7 +91,12 @@ class AsyncBroadcaster(Face):
             return self._has_short_pages_last and listeners.has_one_page(size=PAGE_SIZE)
 
         try:
-            await self._carry(job, prepare)
+            if self._knows_nobody(channel):
+                # Whoever broadcasts in a loop lets other tasks have their turn, and can be cancelled, as with somebody.
+                await asyncio.sleep(0)
+                listeners, job.outcome = Listeners(iter(())), BroadcastResult()
+            else:
+                await self._carry(job, prepare)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
             raise

@@ -129,3 +129,21 @@ async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
     with pytest.raises(ClosedError):
         await caster.broadcast("logs", "event", {})
     assert server.requests == []
+
+
+async def test_broadcasts_to_nobody_let_others_have_their_turn_and_can_be_cancelled(make):
+    caster, turns = make(), 0
+    await caster.broadcast("admin", "event", {})  # the first use looks for other processes
+
+    async def broadcast_on_and_on():
+        nonlocal turns
+        for turns in range(1, 1_001):  # noqa: B007
+            await caster.broadcast("admin", "event", {})
+
+    task = asyncio.create_task(broadcast_on_and_on())
+    await asyncio.sleep(0)
+    assert turns == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.result == {"sent": 0, "failed": 0, "stale": 0}
