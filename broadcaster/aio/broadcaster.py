@@ -232,7 +232,7 @@ class AsyncBroadcaster(Face):
         await self._carry(job)
         if isinstance(job.outcome, Reply):
             return job.outcome
-        raise cast("Exception", job.outcome)
+        raise cast("BaseException", job.outcome)
 
     async def _forget_gone(self, connection_id: str) -> None:
         with suppress(ClosedError):  # meanwhile; the entry will expire
@@ -281,7 +281,7 @@ class AsyncBroadcaster(Face):
                     job.pages = self._carrier.prepare(cast("Iterable[list[str]]", job.pages))
                     self._carrier.begin(job, tell)
                     return
-        except Exception as error:
+        except BaseException as error:  # of a registry that is somebody's own; nobody may wait for ever
             job.outcome = error
         tell()
 
@@ -315,7 +315,7 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
 def _result_of(job: Job) -> BroadcastResult:
     if isinstance(job.outcome, BroadcastResult):
         return job.outcome
-    raise cast("Exception", job.outcome)
+    raise cast("BaseException", job.outcome)
 
 
 def _tell_what_was_sent(error: asyncio.CancelledError, channel: str, event: str, job: Job) -> None:

@@ -61,7 +61,7 @@ class Job:
         self.on_stale = on_stale
         self.on_outcome = on_outcome
         self.is_stopped = self.is_prepared = False
-        self.outcome: BroadcastResult | Reply | Exception | None = None
+        self.outcome: BroadcastResult | Reply | BaseException | None = None
         self.removals: list[Future[None]] = []
 
 

@@ -120,6 +120,18 @@ async def test_a_dozen_slow_registries_do_not_make_the_next_broadcast_wait(make,
     assert [result.sent for result in await asyncio.gather(*slow)] == [2] * 12
 
 
+async def test_whatever_a_registry_raises_reaches_the_caller(make):
+    class Abort(BaseException):  # as a timeout of gevent's, or what pytest.fail raises
+        pass
+
+    class Aborting(MemoryRegistry):
+        def pages(self, channel):
+            raise Abort
+
+    with pytest.raises(Abort):
+        await make(registry=Aborting()).broadcast("admin", "event", {})
+
+
 async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
     caster = make()
     assert not caster._registry.has_nobody("admin")  # the first use looks for other processes
