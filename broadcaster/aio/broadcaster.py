@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..connections import check_connection_id
-from ..errors import ClosedError
+from ..errors import ClosedError, UnavailableError
 from ..face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_result, log_single
 from ..forks import make_lock, remake_in_child
 from ..history import Position
@@ -251,7 +251,11 @@ class AsyncBroadcaster(Face):
             if not over.done():
                 over.set_result(None)
 
-        begun = self._threads.submit(self._begin, job, prepare, partial(_call_in, loop, settle))
+        try:
+            begun = self._threads.submit(self._begin, job, prepare, partial(_call_in, loop, settle))
+        except UnavailableError:
+            job.is_stopped = True  # the pool keeps what it has started no thread for, until one of the others is free
+            raise
         try:
             await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
@@ -270,6 +274,8 @@ class AsyncBroadcaster(Face):
 
     def _begin(self, job: Job, prepare: Callable[[], bool], tell: Callable[[], None]) -> None:
         """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's."""
+        if job.is_stopped:
+            return
         try:
             has_one_page = prepare()
             if job.outcome is None:

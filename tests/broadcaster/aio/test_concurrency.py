@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from broadcaster import ClosedError, MemoryRegistry, RegistryError
+from broadcaster import ClosedError, MemoryRegistry, RegistryError, UnavailableError
 
 
 async def test_a_slow_client_of_one_broadcast_delays_no_other(make, one_sent_one_hung, server):
@@ -130,6 +130,26 @@ async def test_whatever_a_registry_raises_reaches_the_caller(make):
 
     with pytest.raises(Abort):
         await make(registry=Aborting()).broadcast("admin", "event", {})
+
+
+async def test_what_no_thread_was_left_for_is_not_sent_later(make, slow_registry, server, until, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    registry = slow_registry(None, ["connection-b="])
+    caster = make(registry=registry)
+    await caster.register_connection("connection-a=")
+    slow = asyncio.create_task(caster.broadcast("slow", "event", {}))
+    await until(registry.waiting.is_set)
+    with monkeypatch.context() as patch:
+        for name in ("_start_new_thread", "_start_joinable_thread"):
+            patch.setattr(threading, name, refuse, raising=False)
+        with pytest.raises(UnavailableError):
+            await caster.broadcast("admin", "event", {})
+    registry.go_on.set()
+    assert (await slow).sent == 1
+    await caster.close()  # waits for what the threads have still to do
+    assert server.attempts["connection-a="] == 0
 
 
 async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
