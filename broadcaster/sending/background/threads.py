@@ -1,5 +1,6 @@
 """The threads in which registries are read and written, and whatever else may block, so that no event loop waits."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, thread
 from typing import ParamSpec, TypeVar
@@ -10,6 +11,7 @@ from ...forks import make_lock, remake_in_child
 # Each call is one page or one write, which waits for the registry; so many may be slow before the next one waits.
 # Not the event loop's own threads: the application may keep those busy for long.
 _MOST = 64
+_NAME = "broadcaster-registry"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,8 +25,11 @@ def no_thread(error: RuntimeError) -> BroadcasterError:
 
 
 def interpreter_ends() -> bool:
-    """Return whether the interpreter waits for the threads of pools to end."""
-    return getattr(thread, "_shutdown", False)  # public nowhere, and set before anything that is
+    """Return whether the interpreter waits for these threads to end, and for none of the application's own."""
+    if not getattr(thread, "_shutdown", False):  # public nowhere, and set before anything that is
+        return False
+    main = threading.main_thread()
+    return all(each.daemon or each is main or each.name.startswith(_NAME) for each in threading.enumerate())
 
 
 class Threads:
@@ -51,7 +56,7 @@ class Threads:
             if self._is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(_MOST, thread_name_prefix="broadcaster-registry")
+                self._pool = ThreadPoolExecutor(_MOST, thread_name_prefix=_NAME)
             try:
                 return self._pool.submit(function, *args, **kwargs)
             except RuntimeError as error:

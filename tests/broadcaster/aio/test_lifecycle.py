@@ -255,6 +255,7 @@ async def main():
     print(await caster.broadcast("admin", "event", {}), flush=True)
 
 """
+IN_ITS_LAST_THREAD = "threading.Thread(target=asyncio.run, args=(main(),)).start(); input()"
 IN_A_THREAD = "threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start(); input()"
 
 
@@ -311,6 +312,17 @@ def test_a_program_ends_although_a_thread_of_its_own_waits_for_a_broadcast(start
     assert "Traceback" not in errors
     # The interpreter may end between the line and its end.
     assert out.removeprefix("sending\n").rstrip("\n") in ("", "{'sent': 0, 'failed': 1, 'stale': 0}")
+
+
+def test_a_broadcast_of_the_last_thread_that_a_program_waits_for_goes_on_to_its_end(start_program, server):
+    server.answer_after = 1.0  # by when the main thread has ended, which nobody outside can see
+    process = start_program(IN_ITS_LAST_THREAD)
+    while not server.requests:
+        assert process.poll() is None
+        time.sleep(0.01)
+    out, errors = process.communicate("\n", timeout=30)
+    assert out == "sending\n{'sent': 1, 'failed': 0, 'stale': 0}\n"
+    assert errors == ""
 
 
 def test_importing_the_synchronous_face_does_not_import_asyncio():
