@@ -4,6 +4,7 @@ from .cheap_typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
 
     Receive = Callable[[int], bytes]
@@ -28,3 +29,11 @@ def receive_or_end(receive: "Receive", count: int) -> bytes:
         if type(error).__name__ != "SSLEOFError":
             raise
         return b""
+
+
+def plain_name(name: str, context: "ssl.SSLContext") -> str | bytes:
+    """Return the name as bytes where Python then does not import its tables of international names (3 ms).
+
+    Only the interpreter's own sockets take that; those of gevent and eventlet want text.
+    """
+    return name.encode() if name.isascii() and type(context).__module__ == "ssl" else name

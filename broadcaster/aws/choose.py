@@ -2,6 +2,7 @@
 
 from ..cheap_typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ConfigurationError
+from ..forks import importing
 from ..proxies import is_proxied
 from .boto3_service import Boto3Service, make_client
 from .credentials import CredentialSource, missing_profile
@@ -72,6 +73,7 @@ def find_region() -> str | None:
 
 
 def _make_context() -> "ssl.SSLContext":
-    from ..tls import make_context
+    with importing:
+        from ..tls import make_context
 
     return make_context(True)

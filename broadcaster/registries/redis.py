@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..channels import MAX_CHANNELS, too_many_channels
 from ..errors import ConfigurationError, RegistryError
+from ..forks import importing
 from . import ENTRY_LIFETIME, PAGE_SIZE, redis_keys
 from .deployments.unscoped import Unscoped
 from .lists.entries import Entry, merge
@@ -341,9 +342,12 @@ def _errors() -> tuple[tuple[type[Exception], ...], type[Exception]]:
 
 def _connect(target: RedisTarget) -> "Client":
     """Return a client for the server. One for a cluster asks it for its nodes at once."""
-    import redis
-    from redis.backoff import ExponentialWithJitterBackoff
-    from redis.retry import Retry
+    with importing:
+        import encodings.idna  # noqa: F401 - else the first look-up of a name does
+
+        import redis
+        from redis.backoff import ExponentialWithJitterBackoff
+        from redis.retry import Retry
 
     options: dict[str, Any] = {
         "decode_responses": True,

@@ -143,6 +143,8 @@ class Boto3Sender:
     def _make_client(self, credentials: Credentials) -> Any:
         try:
             with importing:
+                import encodings.idna  # noqa: F401 - else the first look-up of a name does, in another thread
+
                 import boto3
                 from botocore.config import Config
                 from botocore.exceptions import BotoCoreError

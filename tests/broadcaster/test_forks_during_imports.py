@@ -61,6 +61,7 @@ sys.exit(status)
         ("engine", "broadcaster.publishing.publisher", "publish"),
         ("engine", "broadcaster.json_data", "broadcast"),
         ("boto3", "boto3", "broadcast"),
+        ("boto3", "encodings.idna", "broadcast"),
     ],
 )
 def test_a_child_sends_although_another_thread_was_importing(server, sender, module, method):

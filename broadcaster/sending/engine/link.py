@@ -6,7 +6,7 @@ import socket
 
 from ...cheap_typing import TYPE_CHECKING, Any
 from ...http1 import AnswerReader
-from ...transfers import transfers
+from ...transfers import plain_name, transfers
 from .addresses import Address
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Link:
             if self._context is not None:
                 self.socket = self._context.wrap_socket(
                     self.socket,
-                    server_hostname=_plain_name(self._name, self._context),
+                    server_hostname=plain_name(self._name, self._context),
                     do_handshake_on_connect=False,
                     session=self._session,
                 )
@@ -129,14 +129,6 @@ class Link:
         self.state = CLOSED
         self.task = None
         self.socket.close()
-
-
-def _plain_name(name: str, context: "ssl.SSLContext") -> str | bytes:
-    """Return the name as bytes where Python then does not import its tables of international names (3 ms).
-
-    Only the interpreter's own sockets take that; those of gevent and eventlet want text.
-    """
-    return name.encode() if name.isascii() and type(context).__module__ == "ssl" else name
 
 
 def error_text(number: int) -> str:
