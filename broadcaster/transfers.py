@@ -1,4 +1,4 @@
-"""How a socket that does not wait is read and written, with or without TLS."""
+"""How a socket that does not wait is read and written, with or without TLS, and how it is told a host's name."""
 
 from .cheap_typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,14 @@ def receive_or_end(receive: "Receive", count: int) -> bytes:
         return b""
 
 
-def plain_name(name: str, context: "ssl.SSLContext") -> str | bytes:
-    """Return the name as bytes where Python then does not import its tables of international names (3 ms).
+def plain_name(name: str) -> str | bytes:
+    """Return a host's name as bytes if it is ASCII: for text Python imports its tables of international names.
 
-    Only the interpreter's own sockets take that; those of gevent and eventlet want text.
+    That takes 3 ms, and a child that is forked meanwhile could never look up a name.
     """
-    return name.encode() if name.isascii() and type(context).__module__ == "ssl" else name
+    return name.encode() if name.isascii() else name
+
+
+def name_for_tls(name: str, context: "ssl.SSLContext") -> str | bytes:
+    """Return a host's name as `wrap_socket` takes it: as `plain_name`, but gevent and eventlet want text."""
+    return plain_name(name) if type(context).__module__ == "ssl" else name

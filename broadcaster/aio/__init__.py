@@ -22,8 +22,8 @@ What holds:
 - Broadcasts that run at once share the worker, connections to API Gateway and the `rate`. Each has a `concurrency`
   and a `deadline` of its own, and none waits for the slow clients of another; nor for its slow registry, unless 64
   calls wait for one already.
-- A cancelled broadcast (`task.cancel()`, `asyncio.timeout`) stops at once: requests in flight are given up, and who was
-  not sent to counts as failed. What had been sent is on the error as `result`:
+- A cancelled broadcast (`task.cancel()`, `asyncio.timeout`) stops within 50 ms: requests in flight are given up, and
+  who was not sent to counts as failed. What had been sent is on the error as `result`:
 
       try:
           async with asyncio.timeout(1.0):

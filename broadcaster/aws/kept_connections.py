@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..cheap_typing import TYPE_CHECKING
 from ..http1 import Answer, AnswerReader, ProtocolError
-from ..transfers import plain_name, receive_or_end, transfers
+from ..transfers import name_for_tls, plain_name, receive_or_end, transfers
 from .address import Endpoint
 from .at_once import READ, WRITE, is_readable
 from .retries import Time
@@ -149,8 +149,7 @@ class KeptConnections:
         if self._endpoint.scheme == "https" and self._context is None:
             self._context = self._make_context()
         refusal: OSError | None = None
-        wire_host = host.encode() if host.isascii() else host  # as in `plain_name`
-        for family, kind, protocol, _, address in socket.getaddrinfo(wire_host, port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in socket.getaddrinfo(plain_name(host), port, type=socket.SOCK_STREAM):
             connection = _Connection(socket.socket(family, kind, protocol))
             self._pool()[1].add(connection)
             is_open = False
@@ -182,7 +181,7 @@ class KeptConnections:
 
 
 def _shake_hands(connection: _Connection, tls: "ssl.SSLContext", host: str, deadline: float) -> "Exchange[None]":
-    secured = tls.wrap_socket(connection.socket, server_hostname=plain_name(host, tls), do_handshake_on_connect=False)
+    secured = tls.wrap_socket(connection.socket, server_hostname=name_for_tls(host, tls), do_handshake_on_connect=False)
     connection.socket = secured
     while True:
         try:

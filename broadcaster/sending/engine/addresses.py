@@ -7,6 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 from ...forks import forbids_threads, make_lock
+from ...transfers import plain_name
 
 # API Gateway's names have several addresses that change by the minute.
 _FRESH_SECONDS = 60.0
@@ -24,8 +25,6 @@ class Addresses:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        # As bytes, so that Python does not import its tables of international names (3 ms) for what is plain ASCII.
-        self._wire_host = host.encode() if host.isascii() else host
         self._lock = make_lock()
         self._known: list[Address] = []
         self._known_at = -inf
@@ -85,7 +84,7 @@ class Addresses:
 
     def _resolve(self) -> None:
         try:
-            found = socket.getaddrinfo(self._wire_host, self._port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(plain_name(self._host), self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as reason:  # UnicodeError: a name that cannot be one, such as "a..b"
             error = reason if isinstance(reason, OSError) else OSError(socket.EAI_NONAME, str(reason))
             self.error = None if self._known else error

@@ -6,7 +6,7 @@ import socket
 
 from ...cheap_typing import TYPE_CHECKING, Any
 from ...http1 import AnswerReader
-from ...transfers import plain_name, transfers
+from ...transfers import name_for_tls, transfers
 from .addresses import Address
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Link:
             if self._context is not None:
                 self.socket = self._context.wrap_socket(
                     self.socket,
-                    server_hostname=plain_name(self._name, self._context),
+                    server_hostname=name_for_tls(self._name, self._context),
                     do_handshake_on_connect=False,
                     session=self._session,
                 )
