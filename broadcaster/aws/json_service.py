@@ -119,6 +119,7 @@ class JsonService:
                 ask = job.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+            answer = None  # which may be a MB, while the next one is read
             if not ask.is_again:
                 pauses = Pauses(self._time.clock() + self._patience.total if deadline is None else deadline, self._time)
             elif (end_of_pause := pauses.next()) is not None:

@@ -109,6 +109,7 @@ def read_since(
         if pages == 0 or not answer.get("LastEvaluatedKey") or found.next_place >= place + limit:
             return found.messages(limit)
         members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        del answer  # see `read_back`
 
 
 def read_back(
@@ -144,13 +145,14 @@ def read_back(
         if pages == 0 or not answer.get("LastEvaluatedKey") or is_over:
             return newest, found.messages(limit)
         members = {**members, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        del answer, items  # of which the next page takes the place in memory, and in the processor's caches
 
 
 class _Found:
     """What is wanted of the rows up to the newest: kept still, and as new as somebody asks for.
 
-    Of the rows of a page only those are taken apart that tell where this begins, for that costs more than all else. A
-    row that is not wanted has none before it that is, so bisection finds the first one.
+    Of most rows of a page only the messages are read, for taking a row apart costs more than all else. A row that is
+    not wanted has none before it that is, so bisection finds the first one.
 
     Args:
         after: only messages with greater numbers.
@@ -162,7 +164,7 @@ class _Found:
         self._least_time = 0 if rewind.seconds is None else now - rewind.seconds
         self._most = newest.keep if rewind.events is None else min(newest.keep, rewind.events)
         self._now = now
-        self._pages: list[tuple[Block, Block, list[str]]] = []  # each its first row, its last one, and all unread
+        self._pages: list[tuple[Block, Block, list[str]]] = []  # each its first row, its last one, and all messages
         self.next_place = 0  # behind the rows of the page that was added last
 
     def add(self, items: "list[dict[str, Any]]") -> bool:
@@ -172,18 +174,20 @@ class _Found:
         self.next_place = block_of(items[-1]).next_place
         while items and block_of(items[-1]).place > self._newest.place:  # they have come in the meantime
             items.pop()
-        start = bisect_left(items, True, key=lambda item: self._is_wanted(block_of(item)))
+        start = 0  # nearly always
+        if not items or not self._is_wanted(block_of(items[0])):
+            start = bisect_left(items, True, key=lambda item: self._is_wanted(block_of(item)))
         if start == len(items):
             return True
         first = block_of(items[start])
-        self._pages.append((first, block_of(items[-1]), [item["messages"]["S"] for item in items[start:]]))
+        self._pages.append((first, block_of(items[-1]), texts_of([item["messages"]["S"] for item in items[start:]])))
         return start > 0 or self._since(first) >= self._most
 
     def messages(self, limit: int) -> Slice:
         """Return the messages, the oldest first; none if a row is missing, which somebody has taken out."""
         end = self._newest.newest
         pages = sorted(self._pages)
-        texts = texts_of([row for _, _, rows in pages for row in rows])
+        texts = [text for _, _, page in pages for text in page]
         if not pages or len(texts) != pages[-1][1].next_place - pages[0][0].place:
             return Slice(end, [], [])
         first = pages[0][0]

@@ -8,10 +8,10 @@ Beside the keys and `expires`, as all rows have it:
 
 | attribute | holds |
 |---|---|
-| `messages` | a line that says what follows, then a line for each message |
+| `messages` | what is said about them, `|`, and a line for each message |
 | `tokens` | what names the messages, with spaces between |
 
-| in the first line | is |
+| before the `|` | is |
 |---|---|
 | `place` | as in `sk` |
 | `epoch`, `seq` | the epoch, and the number of the first message |
@@ -21,8 +21,9 @@ Beside the keys and `expires`, as all rows have it:
 | `expires` | as the attribute |
 | `counts` | how many events each message holds, with commas between |
 
-What is read is one attribute, and the messages have `'` where `"` is meant and `"` where `'` is: DynamoDB answers in
-JSON, in which each `"` of a string takes a backslash and each attribute an object. So reading many takes half as long.
+What is read is one attribute, and the messages have `'` where `"` is meant and U+0001 where `'` is: DynamoDB answers
+in JSON, in which each `"` of a string takes a backslash and each attribute an object. So reading many takes half as
+long.
 
 The place of a message goes on where its epoch ends and the next one begins; the number begins anew. A row is written
 only at the place that follows the newest row, and only if there is none yet: so of two writers who know the same
@@ -105,7 +106,8 @@ class Block(NamedTuple):
 
 def block_of(item: dict[str, Any]) -> Block:
     """Return what a row says."""
-    about, *texts = _exchange_quotes(item["messages"]["S"]).split("\n")
+    about, _, messages = item["messages"]["S"].partition("|")
+    texts = _with_quotes(messages).split("\n") if messages else []
     place, epoch, seq, total, keep, at, expires, counts = about.split(" ")
     return Block(
         int(place),
@@ -123,7 +125,7 @@ def block_of(item: dict[str, Any]) -> Block:
 
 def texts_of(rows: "list[str]") -> "list[str]":
     """Return the messages of rows that have some, from their attributes `messages`."""
-    return _exchange_quotes("\n".join([row.partition("\n")[2] for row in rows])).split("\n")
+    return [text for row in rows for text in _with_quotes(row.partition("|")[2]).split("\n")]
 
 
 def following(newest: Block | None, entries: "Sequence[Entry]", *, epoch: str, now: float, lifetime: float) -> Block:
@@ -159,7 +161,7 @@ def put(key: str, block: Block) -> dict[str, Any]:
         "Item": {
             "pk": {"S": key},
             "sk": {"S": _sort_key(block.place)},
-            "messages": {"S": _exchange_quotes("\n".join([_about(block), *block.texts]))},
+            "messages": {"S": _about(block) + "|" + _without_quotes("\n".join(block.texts))},
             "tokens": {"S": " ".join(block.tokens)},
             "expires": {"N": str(int(block.expires))},
         },
@@ -207,6 +209,9 @@ def _about(block: Block) -> str:
     return f"{block.place} {block.epoch} {numbers} {counts}"
 
 
-def _exchange_quotes(text: str) -> str:
-    # By way of a character that JSON has only escaped; `translate` takes as long as all else, if not all is ASCII.
-    return text.replace("'", "\1").replace('"', "'").replace("\1", '"')
+def _without_quotes(text: str) -> str:
+    return text.replace("'", "\1").replace('"', "'")  # JSON has U+0001 only escaped, so it is free
+
+
+def _with_quotes(text: str) -> str:
+    return text.replace("'", '"').replace("\1", "'")
