@@ -20,7 +20,9 @@ from ..registries.memory import MemoryRegistry
 from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.background.carriers import Job, make_carrier
+from ..sending.background.event_loops import MOST_POSTS, EventLoops
 from ..sending.background.threads import Threads
+from ..sending.engine.engine import Engine
 from ..sending.sender import Reply
 
 
@@ -38,6 +40,7 @@ class AsyncBroadcaster(Face):
     def _set_up(self) -> None:
         self._threads = Threads()
         self._carrier = make_carrier(self._sender, self._threads)
+        self._loops = EventLoops(self._sender, self._threads) if isinstance(self._sender, Engine) else None
         # The registries of this package know, nearly always without a request, that a short page was the last.
         self._has_short_pages_last = type(self._registry).__module__.startswith("broadcaster.registries.")
         self._begin_anew()
@@ -79,8 +82,9 @@ class AsyncBroadcaster(Face):
                 tells what had been sent by then, as do a note on it and the line in the log; see the module.
         """
         self._check_open()
-        job = Job("POST", body=self._encode(channel, event, data), on_stale=self._remove_stale)
-        listeners: Listeners | None = None
+        few = self._few(channel)
+        listeners = Listeners(iter([few] if few else ()))
+        job = Job("POST", listeners, self._encode(channel, event, data), on_stale=self._remove_stale)
 
         def prepare() -> bool:
             nonlocal listeners
@@ -91,17 +95,17 @@ class AsyncBroadcaster(Face):
             return self._has_short_pages_last and listeners.has_one_page(size=PAGE_SIZE)
 
         try:
-            if self._knows_nobody(channel):
+            if few is not None and listeners.is_empty:
                 # Whoever broadcasts in a loop lets other tasks have their turn, and can be cancelled, as with somebody.
                 await asyncio.sleep(0)
-                listeners, job.outcome = Listeners(iter(())), BroadcastResult()
-            else:
+                job.outcome = BroadcastResult()
+            elif not (few and await self._carry_here(job, len(few))):
                 await self._carry(job, prepare)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
             raise
         result = _result_of(job)
-        return self._conclude(channel, event, cast("Listeners", listeners), result)
+        return self._conclude(channel, event, listeners, result)
 
     async def broadcast_admin_event(self, data: object) -> BroadcastResult:
         """Send `data` as event `admin_event` on channel `admin`; see `broadcast`."""
@@ -140,7 +144,8 @@ class AsyncBroadcaster(Face):
         body = self._messages.message(channel, event, data)
         job = Job("POST", [[connection_id]], body, on_stale=self._remove_stale)
         try:
-            await self._carry(job)
+            if not await self._carry_here(job, 1):
+                await self._carry(job)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
             raise
@@ -221,10 +226,18 @@ class AsyncBroadcaster(Face):
     async def _itself(self) -> "AsyncBroadcaster":
         return self
 
-    def _knows_nobody(self, channel: str) -> bool:
-        """Return whether it is known at once, without another thread, that a broadcast is over: the usual case."""
-        is_read = self._history is None and type(self._registry) is MemoryRegistry
-        return is_read and cast("MemoryRegistry", self._registry).has_nobody(channel)
+    def _few(self, channel: str) -> list[str] | None:
+        """Return who listens, if they are few and that is known without another thread, which is the usual case."""
+        if self._history is not None or type(self._registry) is not MemoryRegistry:
+            return None
+        return self._registry.few(channel, MOST_POSTS)
+
+    async def _carry_here(self, job: Job, posts: int) -> bool:
+        """Carry a few posts in this thread, if that can begin at once; return whether so."""
+        if self._loops is None or not await self._loops.carry(job, posts):
+            return False
+        await _wait_for_removals(job)
+        return True
 
     async def _request(self, method: str, connection_id: str) -> Reply:
         self._check_open()
@@ -268,9 +281,7 @@ class AsyncBroadcaster(Face):
                     if job.outcome is None:
                         await over
             raise
-        for removal in job.removals:
-            # Not cancelled with us, so that connections that are gone leave the registry all the same.
-            await asyncio.shield(asyncio.wrap_future(removal))
+        await _wait_for_removals(job)
 
     def _begin(self, job: Job, prepare: Callable[[], bool], tell: Callable[[], None]) -> None:
         """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's."""
@@ -296,6 +307,8 @@ class AsyncBroadcaster(Face):
             if self._publisher is not None:
                 self._publisher.close(timeout)
             self._carrier.close()
+            if self._loops is not None:
+                self._loops.close()
             self._threads.close()
             self._close_all()
         except Exception as error:
@@ -311,6 +324,12 @@ class AsyncBroadcaster(Face):
         self._begin_anew()
         if self._is_closed:
             self._closed.set_result(None)
+
+
+async def _wait_for_removals(job: Job) -> None:
+    for removal in job.removals:
+        # Not cancelled with us, so that connections that are gone leave the registry all the same.
+        await asyncio.shield(asyncio.wrap_future(removal))
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

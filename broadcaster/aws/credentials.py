@@ -58,14 +58,19 @@ class CredentialSource:
         Raises:
             ConfigurationError: there are none, or they cannot be read.
         """
-        seen = tuple(map(self._look_up, self._names))
-        if seen == self._seen and self._kept is not None:
+        if self.are_at_hand and self._kept is not None:
             return self._kept
+        seen = tuple(map(self._look_up, self._names))
         found = self._from_environment()
         if found is None:
             return self._from_botocore(anew=anew)
         self._kept, self._seen = found, seen
         return found
+
+    @property
+    def are_at_hand(self) -> bool:
+        """Whether they are in the environment, the same as at the last reading, so that this one asks nobody."""
+        return tuple(map(self._look_up, self._names)) == self._seen
 
     def _from_environment(self) -> Credentials | None:
         access_key, secret_key, old_token, token, *profiles = map(self._environ.get, _VARIABLES)

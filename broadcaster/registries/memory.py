@@ -75,15 +75,7 @@ class MemoryRegistry:
         """
         self._look_around()
         with self._lock:
-            members = self._members.get(channel)
-            if not members and not self._everything:
-                return
-            now = self._clock()
-            expires = self._expires
-            # Copies, because a signal handler may change the sets in between. One that has no expiry is being changed.
-            ids = [each for each in list(self._everything) if expires.get(each, inf) > now]
-            if members:
-                ids += [each for each in members - self._everything if expires.get(each, inf) > now]
+            ids = self._listening_to(channel)
         ids = rotated(ids, next_place())
         if 0 < len(ids) <= PAGE_SIZE:
             yield ids
@@ -91,13 +83,22 @@ class MemoryRegistry:
         for start in range(0, len(ids), PAGE_SIZE):
             yield ids[start : start + PAGE_SIZE]
 
-    def has_nobody(self, channel: str) -> bool:
-        """Return whether it is known that nobody is on any page of a channel; at once, whatever other threads do.
+    def few(self, channel: str, most: int) -> list[str] | None:
+        """Return who listens to `channel` or to everything, if they are few and this is known without waiting; or None.
 
         Not known before the first use, which looks for other processes and takes its time.
         """
-        has_looked = self._has_warned or (self._has_looked_beside and self._pid == os.getpid())
-        return has_looked and not self._everything and not self._members.get(channel)
+        if not self._has_warned and not (self._has_looked_beside and self._pid == os.getpid()):
+            return None
+        count = len(self._everything) + len(self._members.get(channel, _NONE))
+        if not count:
+            return []
+        if count > most or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._listening_to(channel)
+        finally:
+            self._lock.release()
 
     def count(self) -> int:
         """Return the number of connections that have not expired."""
@@ -107,6 +108,18 @@ class MemoryRegistry:
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
+
+    def _listening_to(self, channel: str) -> list[str]:
+        members = self._members.get(channel)
+        if not members and not self._everything:
+            return []
+        now = self._clock()
+        expires = self._expires
+        # Copies, because a signal handler may change the sets in between. One that has no expiry is being changed.
+        ids = [each for each in list(self._everything) if expires.get(each, inf) > now]
+        if members:
+            ids += [each for each in members - self._everything if expires.get(each, inf) > now]
+        return ids
 
     def _change(self, change: Callable[..., None], *arguments: object) -> None:
         """Make a change; in a signal handler that has come in the middle of one, have it made right after that."""

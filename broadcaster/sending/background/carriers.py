@@ -143,7 +143,7 @@ class EngineCarrier:
             job.removals.append(self._threads.submit(job.on_stale, connection_ids))
 
         def conclude() -> None:
-            job.outcome = _outcome(task)
+            job.outcome = outcome_of(task)
             when_over()
 
         task = self._task(job, remove, lambda: job.is_stopped)
@@ -157,7 +157,7 @@ class EngineCarrier:
             reactor.run(task)
         finally:
             reactor.close()
-        job.outcome = _outcome(task)
+        job.outcome = outcome_of(task)
 
     def carry_here(self, job: Job) -> bool:
         """See `Carrier.carry_here`. Not for a request about one connection: `Sender.request` cannot be stopped."""
@@ -268,7 +268,8 @@ def _carry(sender: Sender, job: Job, stop: Callable[[], bool]) -> None:
         job.outcome = error
 
 
-def _outcome(task: Task) -> BroadcastResult | Reply | Exception:
+def outcome_of(task: Task) -> BroadcastResult | Reply | Exception:
+    """Return what became of a task that is over."""
     if task.error is not None:
         return task.error
     try:

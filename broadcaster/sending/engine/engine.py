@@ -153,6 +153,29 @@ class Engine:
             monotonic=self._monotonic,
         )
 
+    def lend(self, posts: int) -> Reactor | None:
+        """Return a loop in which so many posts can begin without waiting for anything; None if none is kept.
+
+        Who has it gives it back (`take_back`), or closes it.
+        """
+        reactor = self._kept.take() if self._credentials.are_at_hand else None
+        if reactor is None:
+            return None
+        reactor.freshen()
+        if reactor.has_links_for(posts):
+            return reactor
+        self._kept.put(reactor)
+        return None
+
+    def take_back(self, reactor: Reactor) -> None:
+        """Keep a loop that was lent, for the next broadcast of any thread."""
+        self._kept.put(reactor)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the credentials can be read without waiting."""
+        return self._credentials.are_at_hand
+
     def _run(self, task: Task) -> None:
         if self._closed:
             raise ClosedError("this broadcaster was closed; make a new one")

@@ -176,6 +176,11 @@ class Links:
         """Whether a link is free."""
         return bool(self._idle)
 
+    @property
+    def free(self) -> int:
+        """How many links are free."""
+        return len(self._idle)
+
     def rest(self, link: Link, now: float) -> None:
         """Keep a link that has nothing to do."""
         link.state = IDLE

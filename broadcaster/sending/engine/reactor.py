@@ -1,10 +1,10 @@
 """The loop: one thread, one selector, many links, each with one request in flight.
 
 A `Reactor` carries one broadcast for a synchronous caller, in its thread, or several at once for asyncio callers, in
-the worker thread. It does not decide anything about answers: `fan_out.FanOut` says whom to post to and what an
-answer means, `dialing` how many links to open. A link that is free takes the next target at once, in the same pass in
-which its answer was read; everything rarer (deadlines, timeouts, opening links, signing anew) waits for
-`_look_around`, some twenty times a second or when something has changed.
+the worker thread or, to a few, in the event loop's own. It does not decide anything about answers: `fan_out.FanOut`
+says whom to post to and what an answer means, `dialing` how many links to open. A link that is free takes the next
+target at once, in the same pass in which its answer was read; everything rarer (deadlines, timeouts, opening links,
+signing anew) waits for `_look_around`, some twenty times a second or when something has changed.
 
 Of several tasks the oldest come first, so that each is over as soon as can be, but every eighth target is one of the
 newest: a broadcast to a few does not wait for one to many thousands.
@@ -77,11 +77,15 @@ class Reactor:
 
     def run(self, task: Task) -> None:
         """Carry one task to its end, in the calling thread."""
-        self.add(task)
-        if self._links.has_idle and not task.wants_to_stop():
-            self._begin(task)
+        self.begin(task)
         while not task.is_over:
             self.step()
+
+    def begin(self, task: Task) -> None:
+        """Begin a task, and post to as many as there are free links."""
+        self.add(task)
+        if self._links.has_idle and not task.wants_to_stop():
+            self._post_first(task)
 
     def add(self, task: Task) -> None:
         """Begin a task; `step` goes on with it until it is over."""
@@ -90,15 +94,15 @@ class Reactor:
         self._tasks.append(task)
         self._look_at = 0.0
 
-    def step(self) -> None:
-        """Wait until something can be done, and do it."""
+    def step(self, *, waits: bool = True) -> None:
+        """Wait until something can be done, and do it; or without waiting, what can be done now."""
         before = self._monotonic()
         if before >= self._look_at or self._links.have_changed:
             self._look_around(before)
             if not self._tasks:
                 return
             before = self._monotonic()
-        self._serve(max(0.0, self._look_at - before))
+        self._serve(max(0.0, self._look_at - before) if waits else 0.0)
         if before >= self._judge_slow_at:
             # By the time before the selector was asked: an answer that has arrived meanwhile is never called late,
             # even if something (the registry, say) has held up this loop.
@@ -123,6 +127,24 @@ class Reactor:
         with suppress(OSError):  # enough wake-ups are waiting already, or it was closed
             self._waker.send(b"\0")
 
+    # For an event loop, which waits in its place
+
+    def fileno(self) -> int | None:
+        """Return what is readable when `step` has something to do; None where a selector cannot be waited for."""
+        fileno = getattr(self._links.selector, "fileno", None)
+        return None if fileno is None else fileno()
+
+    @property
+    def step_at(self) -> float:
+        """When to call `step` at the latest, as long as there are tasks."""
+        return 0.0 if self._links.have_changed else self._look_at
+
+    def has_links_for(self, posts: int) -> bool:
+        """Return whether so many posts can begin now, and no further link would be opened for them."""
+        return posts <= 2 * self._links.free
+
+    # For the engine, between tasks
+
     def freshen(self) -> None:
         """Close the links that the far side has closed while nobody was looking, or may soon."""
         now = self._monotonic()
@@ -137,7 +159,7 @@ class Reactor:
 
     # The usual way of a message
 
-    def _begin(self, task: Task) -> None:
+    def _post_first(self, task: Task) -> None:
         """Post to as many as there are free links; where that is everybody, there is nothing to look around for."""
         now = self._monotonic()
         self._post_on_idle(task, now)

@@ -1,0 +1,310 @@
+"""Broadcasts to a few go out in the event loop's own thread, over links that are open already; nothing holds it up."""
+
+import asyncio
+import gc
+import os
+import threading
+import time
+
+import pytest
+
+from broadcaster import Broadcaster, ClosedError, MemoryRegistry
+from broadcaster.aio import AsyncBroadcaster
+
+MISDEEDS = [
+    *("200", "204", "400", "403", "410", "413", "429", "500", "503"),
+    *("close", "reset", "close-in-head", "close-in-body", "close-in-chunk", "garbage", "huge"),
+    *("until-close", "close-announced", "close-unannounced", "slowly", "chunked", "interim", "large-headers"),
+]
+IDS = [f"connection-id{number}=" for number in range(5)]
+
+
+@pytest.fixture
+def warm(make, server):
+    """Make a broadcaster that has links, and from now on no threads: `await warm(*connection_ids, **settings)`."""
+
+    async def make_one(*connection_ids, with_threads=False, **settings):
+        caster = make(**settings)
+        for connection_id in connection_ids:
+            await caster.register_connection(connection_id)
+        before, script = dict(server.attempts), server.script
+        server.script = lambda connection_id, attempt: "200"
+        assert (await caster.broadcast("admin", "event", {})).sent == len(connection_ids)
+        server.script = script
+        server.attempts.clear()
+        server.attempts.update(before)
+        if not with_threads:
+            await caster._threads.call(caster._threads._pool.shutdown, False)
+        return caster
+
+    return make_one
+
+
+async def test_one_to_a_few_needs_no_other_thread(warm, server):
+    caster = await warm(*IDS)
+    opened = server.opened
+    for _ in range(20):
+        assert await caster.broadcast("admin", "event", {}) == {"sent": 5, "failed": 0, "stale": 0}
+    assert await caster.send_to_connection(IDS[0], "admin", "event", {}) == {"sent": 1, "failed": 0, "stale": 0}
+    assert server.opened == opened
+
+
+async def test_one_to_more_than_a_few_goes_another_way(warm, make):
+    caster = await warm(*(f"connection-id{number}=" for number in range(17)))
+    with pytest.raises(ClosedError):
+        await caster.broadcast("admin", "event", {})
+
+
+@pytest.mark.parametrize("first", MISDEEDS)
+async def test_what_becomes_of_a_message_is_the_same_as_elsewhere(warm, server, first):
+    def misbehave(connection_id, attempt):
+        return first if connection_id == IDS[2] and attempt == 1 else "200"
+
+    server.script = misbehave
+    caster = await warm(*IDS, with_threads=True)
+    result = await caster.broadcast("admin", "event", {})
+    in_loop = dict(server.attempts)
+    server.attempts.clear()
+    with Broadcaster(endpoint_url=server.endpoint.url, region="us-east-1", registry=MemoryRegistry()) as other:
+        server.script = lambda connection_id, attempt: "200"
+        for connection_id in IDS:
+            other.register_connection(connection_id)
+        await asyncio.to_thread(other.broadcast, "admin", "event", {})
+        server.attempts.clear()
+        server.script = misbehave
+        assert result == await asyncio.to_thread(other.broadcast, "admin", "event", {})
+    assert in_loop == server.attempts
+    assert caster._registry.count() == other._registry.count()
+
+
+async def test_one_whom_nobody_answers_times_out(warm, server):
+    server.script = lambda connection_id, attempt: "hang" if connection_id == IDS[0] else "200"
+    caster = await warm(*IDS, timeout=0.1, deadline=2.0, attempts=1)
+    result = await caster.broadcast("admin", "event", {})
+    assert result == {"sent": 4, "failed": 1, "stale": 0}
+    assert "no answer within 0.1 s" in result.failures[0].reason
+    assert await caster.broadcast("other", "event", {}) == {"sent": 4, "failed": 1, "stale": 0}
+
+
+async def test_the_loop_goes_on_meanwhile_and_others_can_send(warm, server, until):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
+    caster = await warm(IDS[0], timeout=60.0, deadline=60.0, with_threads=True)
+    hung = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await until(lambda: server.attempts[IDS[0]])
+    for _ in range(5):
+        assert (await caster.broadcast("admin", "event", {})).sent == 1
+    hung.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await hung
+    assert caught.value.result == {"sent": 0, "failed": 1, "stale": 0}
+    assert caught.value.result.failures[0].reason == "the broadcast was stopped"
+    assert (await caster.broadcast("admin", "event", {})).sent == 1
+
+
+async def test_the_pace_holds(warm):
+    caster = await warm(*IDS, rate=20.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(8):
+        assert (await caster.broadcast("admin", "event", {})).sent == 5
+    assert loop.time() - began >= 0.9  # 45 posts with those before, of which 20 at once
+
+
+async def test_who_is_gone_leaves_the_registry(warm, server):
+    server.script = lambda connection_id, attempt: "410" if connection_id == IDS[0] else "200"
+    caster = await warm(*IDS, with_threads=True)
+    assert await caster.broadcast("admin", "event", {}) == {"sent": 4, "failed": 0, "stale": 1}
+    assert caster._registry.count() == 4
+
+
+async def test_keys_that_are_replaced_are_honoured(warm, server, monkeypatch):
+    caster = await warm(*IDS, with_threads=True)
+    for key in ("AKIDANOTHER", "AKIDTHIRD"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        for _ in range(2):
+            assert (await caster.broadcast("admin", "event", {})).sent == 5
+            assert all(key in headers["Authorization"] for _, _, headers, _ in server.requests[-5:])
+
+
+def test_a_loop_takes_the_links_of_one_that_was_closed(make, server):
+    caster = make()
+
+    async def use():
+        for connection_id in IDS:
+            await caster.register_connection(connection_id)
+        for _ in range(3):
+            assert (await caster.broadcast("admin", "event", {})).sent == 5
+
+    asyncio.run(use())
+    opened = server.opened
+    for _ in range(3):
+        asyncio.run(use())
+    assert server.opened == opened
+
+
+def test_a_loop_that_is_closed_with_a_broadcast_under_way_leaves_nothing_open(make, server):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 3 else "200"
+    caster = make(timeout=3600.0, deadline=3600.0)
+
+    async def use(times):
+        await caster.register_connection(IDS[0])
+        for _ in range(times):
+            await caster.broadcast("admin", "event", {})
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use(2))
+    task = loop.create_task(coroutine := use(1))
+    while server.attempts[IDS[0]] < 3:
+        loop.run_until_complete(asyncio.sleep(0.005))
+    task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
+    reactor = caster._loops._watched[loop]._reactor
+    loop.close()
+    coroutine.close()
+    asyncio.run(use(2))
+    with pytest.raises(ValueError, match="closed"):
+        reactor.fileno()
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_loop_that_stands_still_does_not_hold_up_closing(make, server, is_closed):
+    caster = make()
+
+    async def use():
+        await caster.register_connection(IDS[0])
+        for _ in range(2):
+            await caster.broadcast("admin", "event", {})
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
+    if is_closed:
+        loop.close()
+    asyncio.run(caster.close())
+    if not is_closed:
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+    while server.open_now:
+        time.sleep(0.005)
+
+
+async def test_closing_waits_for_what_is_under_way_here(warm, server, until):
+    server.answer_after = 0.1
+    caster = await warm(*IDS)
+    task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await until(lambda: server.at_once)
+    await caster.close()
+    assert task.done()
+    assert (await task) == {"sent": 5, "failed": 0, "stale": 0}
+    await until(lambda: server.open_now == 0)
+
+
+async def test_closing_in_the_loop_itself_does_not_wait_for_it(warm, server, until, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    server.answer_after = 0.1
+    caster = await warm(*IDS)
+    task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await until(lambda: server.at_once)
+    with monkeypatch.context() as patch:
+        for name in ("_start_new_thread", "_start_joinable_thread"):
+            patch.setattr(threading, name, refuse, raising=False)
+        await caster.close()
+    assert (await task) == {"sent": 5, "failed": 0, "stale": 0}
+    await until(lambda: server.open_now == 0)
+
+
+async def test_links_that_nobody_uses_are_closed(warm, server, until):
+    caster = await warm(*IDS, with_threads=True)
+    caster._loops._idle_seconds = 0.05
+    for _ in range(3):
+        assert (await caster.broadcast("admin", "event", {})).sent == 5
+        await until(lambda: server.open_now == 0)
+        assert (await caster.broadcast("admin", "event", {})).sent == 5
+
+
+async def test_links_that_the_far_side_closes_are_replaced(warm, server, until):
+    server.script = lambda connection_id, attempt: "close-unannounced"
+    caster = await warm(*IDS, with_threads=True)
+    for _ in range(5):
+        assert await caster.broadcast("admin", "event", {}) == {"sent": 5, "failed": 0, "stale": 0}
+        await until(lambda: server.open_now == 0)
+
+
+async def test_what_breaks_fails_those_who_wait_and_no_others(warm, server, until):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
+    caster = await warm(IDS[0], timeout=60.0, deadline=60.0, with_threads=True)
+    hung = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await until(lambda: server.attempts[IDS[0]])
+    reactor = caster._loops._watched[asyncio.get_running_loop()]._reactor
+    reactor._serve = lambda wait: 1 / 0
+    reactor.wake()
+    with pytest.raises(ZeroDivisionError):
+        await hung
+    assert (await caster.broadcast("admin", "event", {})).sent == 1
+
+
+async def test_a_loop_that_watches_nothing_sends_all_the_same(warm, server, monkeypatch):
+    def refuse(*_):
+        raise NotImplementedError
+
+    caster = await warm(*IDS, with_threads=True)
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", refuse)
+    for _ in range(3):
+        assert (await caster.broadcast("admin", "event", {})).sent == 5
+    assert server.opened <= 5
+
+
+async def test_a_registry_in_use_is_not_waited_for(warm):
+    caster = await warm(*IDS, with_threads=True)
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with caster._registry._lock:
+            held.set()
+            go_on.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    await asyncio.to_thread(held.wait)
+    task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    go_on.set()
+    assert (await task).sent == 5
+    holder.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_links_of_its_own(make, server):
+    caster = make()
+
+    async def use(times):
+        await caster.register_connection(IDS[0])
+        return [(await caster.broadcast("admin", "event", {})).sent for _ in range(times)]
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(use(3)) == [1] * 3
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if asyncio.run(use(3)) == [1] * 3 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert server.opened == 2
+    assert loop.run_until_complete(use(3)) == [1] * 3
+    assert server.opened == 2
+    loop.close()
+
+
+@pytest.mark.usefixtures("aws_keys")
+async def test_one_that_is_dropped_leaves_no_links(server, until):
+    caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1")
+    caster._sender._kept._idle_seconds = caster._loops._idle_seconds = 0.05
+    await caster.register_connection(IDS[0])
+    for _ in range(3):
+        await caster.broadcast("admin", "event", {})
+    del caster
+    await until(lambda: gc.collect() is not None and server.open_now == 0)
