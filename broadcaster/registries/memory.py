@@ -96,7 +96,7 @@ class MemoryRegistry:
         if count > most or not self._lock.acquire(blocking=False):
             return None
         try:
-            return self._listening_to(channel)
+            return rotated(self._listening_to(channel), next_place())
         finally:
             self._lock.release()
 

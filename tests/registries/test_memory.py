@@ -298,3 +298,11 @@ def test_the_children_of_process_1_are_alike_by_chance_unless_it_is_a_server(tmp
         (tmp_path / str(number)).mkdir(exist_ok=True)
         (tmp_path / str(number) / "cmdline").write_text(command)
     assert bool(several_processes.sibling_sign(str(tmp_path))) is is_sign
+
+
+def test_each_of_a_few_is_the_first_in_turn():
+    registry = MemoryRegistry()
+    for name in "abc":
+        registry.add(name)
+    assert list(registry.pages("admin"))  # the first use
+    assert {registry.few("admin", 3)[0] for _ in range(20)} == set("abc")
