@@ -85,7 +85,10 @@ class Reactor:
         """Begin a task, and post to as many as there are free links."""
         self.add(task)
         if self._links.has_idle and not task.wants_to_stop():
-            self._post_first(task)
+            try:
+                self._post_first(task)
+            except Exception as error:
+                self._break_off(task, error)
 
     def add(self, task: Task) -> None:
         """Begin a task; `step` goes on with it until it is over."""
@@ -133,6 +136,11 @@ class Reactor:
         """Return what is readable when `step` has something to do; None where a selector cannot be waited for."""
         fileno = getattr(self._links.selector, "fileno", None)
         return None if fileno is None else fileno()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are tasks."""
+        return bool(self._tasks)
 
     @property
     def step_at(self) -> float:
@@ -331,10 +339,7 @@ class Reactor:
             try:
                 self._look_after(task, now)
             except Exception as error:
-                # One task's registry or credentials must not end those of other callers.
-                task.error = error
-                self._abandon(task)
-                self._finish(task, now)
+                self._break_off(task, error)
         waiting = 0
         for task in self._tasks:
             waiting += task.fan_out.waiting(now)
@@ -382,6 +387,12 @@ class Reactor:
         for link in links:
             self._links.close(link)
         return abandoned
+
+    def _break_off(self, task: Task, error: Exception) -> None:
+        """End a task with an error: its registry or credentials must not end those of other callers."""
+        task.error = error
+        self._abandon(task)
+        self._finish(task, self._monotonic())
 
     def _finish(self, task: Task, now: float) -> None:
         task.is_over = True

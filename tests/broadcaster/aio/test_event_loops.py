@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from broadcaster import Broadcaster, ClosedError, MemoryRegistry
+from broadcaster import Broadcaster, ClosedError, ConfigurationError, MemoryRegistry
 from broadcaster.aio import AsyncBroadcaster
 
 MISDEEDS = [
@@ -124,6 +124,29 @@ async def test_keys_that_are_replaced_are_honoured(warm, server, monkeypatch):
         for _ in range(2):
             assert (await caster.broadcast("admin", "event", {})).sent == 5
             assert all(key in headers["Authorization"] for _, _, headers, _ in server.requests[-5:])
+
+
+async def test_keys_that_vanish_at_the_last_moment_are_the_fault_of_one_alone(warm, server, until, monkeypatch, caplog):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
+    caster = await warm(*IDS[:2], timeout=60.0, deadline=60.0)
+    hung = asyncio.create_task(caster.send_to_connection(IDS[0], "admin", "event", {}))
+    await until(lambda: server.attempts[IDS[0]])
+    take = caster._loops._take
+
+    def take_and_lose_keys(*arguments):
+        watched = take(*arguments)
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        return watched
+
+    monkeypatch.setattr(caster._loops, "_take", take_and_lose_keys)
+    with pytest.raises(ConfigurationError):
+        await caster.send_to_connection(IDS[1], "admin", "event", {})
+    assert not hung.done()
+    hung.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hung
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_loop_takes_the_links_of_one_that_was_closed(make, server):
