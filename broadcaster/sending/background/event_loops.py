@@ -7,6 +7,7 @@ in which one is made and links are opened; the next broadcast finds it.
 
 import time
 from asyncio import AbstractEventLoop, Future, TimerHandle, _get_running_loop, get_running_loop
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from weakref import ReferenceType, WeakKeyDictionary, finalize, ref
@@ -39,12 +40,18 @@ class EventLoops:
         self._threads = threads
         self._idle_seconds = idle_seconds
         self._begin()
-        remake_in_child(self._begin)
+        remake_in_child(self._begin_in_child)
 
     def _begin(self) -> None:
-        """Begin without any: at first, and in a forked child, where each reactor closes its copies of the sockets."""
         self._lock = make_lock()
-        self._watched: WeakKeyDictionary[AbstractEventLoop, _Watched] = WeakKeyDictionary()
+        # Held by the loop alone: one that is closed or thrown away lets go of it.
+        self._watched: WeakKeyDictionary[AbstractEventLoop, ReferenceType[_Watched]] = WeakKeyDictionary()
+
+    def _begin_in_child(self) -> None:
+        inherited = self._all()
+        self._begin()
+        for loop, watched in inherited:
+            watched.end_in_child(loop)
 
     async def carry(self, job: Job, posts: int) -> bool:
         """Carry posts to their end and return True; or begin none and return False, if something had to be waited for.
@@ -74,18 +81,23 @@ class EventLoops:
         """Let each loop close its reactor when its broadcasts are over, and wait for those of other loops that run."""
         here = _get_running_loop()  # where no thread could be started in which to close
         with self._lock:
-            all_of_them = list(self._watched.items())
+            all_of_them = self._all()
         for loop, watched in all_of_them:
-            with suppress(RuntimeError):  # the loop was closed, and watches nothing
+            try:
                 loop.call_soon_threadsafe(watched.end, loop)
+            except RuntimeError:  # the loop was closed with a broadcast under way, which nobody has thrown away
+                watched.end(loop, at_once=True)
         while any(watched.is_busy and loop.is_running() and loop is not here for loop, watched in all_of_them):
             time.sleep(_LOOK_EVERY)
-        self._take_from_closed()
+
+    def _all(self) -> "list[tuple[AbstractEventLoop, _Watched]]":
+        return [(loop, watched) for loop, find in list(self._watched.items()) if (watched := find()) is not None]
 
     def _take(self, loop: AbstractEventLoop, posts: int) -> "_Watched | None":
         if posts > MOST_POSTS or not self._engine.has_credentials:
             return None
-        watched = self._watched.get(loop)
+        find = self._watched.get(loop)
+        watched = None if find is None else find()
         if watched is not None:
             if watched.can_begin(posts):
                 return watched
@@ -93,41 +105,30 @@ class EventLoops:
                 return None
             if watched.is_open:
                 self._engine.take_back(watched.leave(loop))
-        self._take_from_closed()
         reactor = self._engine.lend(posts)
         if reactor is None:
             return None
         watched = _Watched(reactor, self._idle_seconds)
-        if not watched.enter(loop):
+        if not watched.enter(loop, self._engine):
             self._engine.take_back(reactor)
             return None
         with self._lock:
-            self._watched[loop] = watched
+            self._watched[loop] = ref(watched)
         return watched
-
-    def _take_from_closed(self) -> None:
-        """Take the reactors of loops that were closed, for others: programs that call `asyncio.run` again and again."""
-        with self._lock:
-            closed = [(loop, watched) for loop, watched in self._watched.items() if loop.is_closed()]
-            for loop, _ in closed:
-                del self._watched[loop]
-        for loop, watched in closed:
-            if watched.is_busy:
-                watched.end(loop, at_once=True)
-            elif watched.is_open:
-                self._engine.take_back(watched.leave(loop))
 
 
 class _Watched:
     """A reactor that an event loop watches. Used in the loop's thread, and in any when the loop is closed.
 
-    Does not hold the loop, of which it is a part.
+    When the loop lets go of it, because it was closed or thrown away, others may have the reactor: programs call
+    `asyncio.run` again and again.
 
     Attributes:
         is_open: whether the loop watches it.
     """
 
     __slots__ = (
+        "__weakref__",
         "_descriptor",
         "_finalizer",
         "_idle_seconds",
@@ -143,7 +144,7 @@ class _Watched:
         self._reactor = reactor
         self._idle_seconds = idle_seconds
         self._over: dict[Task, Future[None]] = {}
-        self._timer: TimerHandle | None = None
+        self._timer: Callable[[], TimerHandle | None] = lambda: None  # not held here, because it holds this
         self._timer_at = inf
         self._is_ending = False
         self.is_open = False
@@ -160,8 +161,8 @@ class _Watched:
         self._reactor.freshen()
         return self._reactor.has_links_for(posts)
 
-    def enter(self, loop: AbstractEventLoop) -> bool:
-        """Let a loop watch; return whether it can."""
+    def enter(self, loop: AbstractEventLoop, engine: Engine) -> bool:
+        """Let a loop watch, until which is over the engine has lent the reactor; return whether it can."""
         descriptor = self._reactor.fileno()
         if descriptor is None:
             return False
@@ -170,8 +171,8 @@ class _Watched:
         except NotImplementedError:  # the usual one of Windows
             return False
         self._descriptor = descriptor
-        # A loop that was closed, as `asyncio.run` does, is thrown away and tells nobody.
-        self._finalizer = finalize(loop, _close_unless_running, ref(loop), self._reactor)
+        self._finalizer = finalize(self, _give_back, engine, self._reactor)
+        self._finalizer.atexit = False  # a thread may run the loop still
         self.is_open = True
         self._arm(loop)
         return True
@@ -180,21 +181,20 @@ class _Watched:
         """Let the loop watch no more; return the reactor."""
         self.is_open = False
         self._finalizer.detach()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._cancel_timer()
         if not loop.is_closed():
             loop.remove_reader(self._descriptor)
         return self._reactor
 
     def begin(self, loop: AbstractEventLoop, task: Task) -> "Future[None]":
         """Begin a task; the future is done when it is over."""
-        over = self._over[task] = loop.create_future()
         try:
             self._reactor.begin(task)
+            over = self._over[task] = loop.create_future()
+            self._arm(loop)
         except BaseException as error:
             self._break(loop, error)
             raise
-        self._arm(loop)
         return over
 
     def stop(self, loop: AbstractEventLoop, task: Task) -> None:
@@ -209,6 +209,11 @@ class _Watched:
         if self.is_open and (at_once or not self._over):
             self._over.clear()
             self.leave(loop).close()
+
+    def end_in_child(self, loop: AbstractEventLoop) -> None:
+        """Close a forked child's copies; first of all, because the loops of both have one list of what to watch."""
+        self._reactor.close()
+        self.end(loop, at_once=True)
 
     def _go_on(self, loop: AbstractEventLoop) -> None:
         try:
@@ -232,20 +237,26 @@ class _Watched:
         under_way, self._over = self._over, {}
         self.end(loop)
         for over in under_way.values():
-            if not over.done():
+            if not isinstance(error, Exception):
+                over.cancel()  # or each of them would raise it again, in the middle of what the application does then
+            elif not over.done():
                 over.set_exception(error)
 
     def _arm(self, loop: AbstractEventLoop) -> None:
         """See to it that the reactor is looked at in time, whatever its sockets do."""
         at = self._reactor.step_at if self._over else self._reactor.last_used + self._idle_seconds
         if at < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_later(max(0.0, at - time.monotonic()), self._tick, loop)
+            self._cancel_timer()
+            self._timer = ref(loop.call_later(max(0.0, at - time.monotonic()), self._tick, loop))
             self._timer_at = at
 
+    def _cancel_timer(self) -> None:
+        timer = self._timer()
+        if timer is not None:
+            timer.cancel()
+
     def _tick(self, loop: AbstractEventLoop) -> None:
-        self._timer, self._timer_at = None, inf
+        self._timer_at = inf
         if self._over:
             self._go_on(loop)
         elif time.monotonic() >= self._reactor.last_used + self._idle_seconds:
@@ -254,8 +265,8 @@ class _Watched:
             self._arm(loop)
 
 
-def _close_unless_running(reference: "ReferenceType[AbstractEventLoop]", reactor: Reactor) -> None:
-    """Close the reactor of a loop that is no more; at the end of the interpreter, unless a thread of it still runs."""
-    loop = reference()
-    if loop is None or not loop.is_running():
-        reactor.close()
+def _give_back(engine: Engine, reactor: Reactor) -> None:
+    if reactor.is_busy:
+        reactor.close()  # the loop was closed in the middle of a broadcast
+    else:
+        engine.take_back(reactor)

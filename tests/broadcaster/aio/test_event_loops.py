@@ -5,11 +5,13 @@ import gc
 import os
 import threading
 import time
+import weakref
 
 import pytest
 
 from broadcaster import Broadcaster, ClosedError, ConfigurationError, MemoryRegistry
 from broadcaster.aio import AsyncBroadcaster
+from broadcaster.sending.background.event_loops import _Watched
 
 MISDEEDS = [
     *("200", "204", "400", "403", "410", "413", "429", "500", "503"),
@@ -149,6 +151,33 @@ async def test_keys_that_vanish_at_the_last_moment_are_the_fault_of_one_alone(wa
     assert "never retrieved" not in caplog.text
 
 
+def test_an_interrupt_is_raised_once_and_stops_what_is_under_way(make, server):
+    server.script = lambda connection_id, attempt: "hang" if attempt > 2 else "200"
+    caster = make(timeout=3600.0, deadline=3600.0)
+
+    async def use():
+        await caster.register_connection(IDS[0])
+        for _ in range(2):
+            await caster.broadcast("admin", "event", {})
+
+    def interrupt(wait):
+        raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
+    task = loop.create_task(caster.broadcast("admin", "event", {}))
+    while server.attempts[IDS[0]] < 3:
+        loop.run_until_complete(asyncio.sleep(0.005))
+    reactor = caster._loops._watched[loop]()._reactor
+    reactor._serve = interrupt
+    reactor.wake()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+
+
 def test_a_loop_takes_the_links_of_one_that_was_closed(make, server):
     caster = make()
 
@@ -163,6 +192,51 @@ def test_a_loop_takes_the_links_of_one_that_was_closed(make, server):
     for _ in range(3):
         asyncio.run(use())
     assert server.opened == opened
+
+
+@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_loop_that_is_thrown_away_leaves_its_links_to_the_next(make, server, is_closed):
+    caster = make()
+
+    async def use():
+        await caster.register_connection(IDS[0])
+        for _ in range(3):
+            assert (await caster.broadcast("admin", "event", {})).sent == 1
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(use())
+        if is_closed:
+            loop.close()
+        is_there = weakref.ref(loop)
+        del loop
+        gc.collect()
+        assert not is_there()
+    assert server.opened == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
+def test_a_loop_that_is_thrown_away_with_a_broadcast_under_way_leaves_nothing_open(make, server):
+    server.script = lambda connection_id, attempt: "hang" if attempt == 3 else "200"
+    caster = make(timeout=3600.0, deadline=3600.0)
+
+    async def use(times):
+        await caster.register_connection(IDS[0])
+        for _ in range(times):
+            await caster.broadcast("admin", "event", {})
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use(2))
+    task = loop.create_task(use(1))
+    while server.attempts[IDS[0]] < 3:
+        loop.run_until_complete(asyncio.sleep(0.005))
+    task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
+    reactor = caster._loops._watched[loop]()._reactor
+    del loop, task
+    gc.collect()
+    with pytest.raises(ValueError, match="closed"):
+        reactor.fileno()
 
 
 def test_a_loop_that_is_closed_with_a_broadcast_under_way_leaves_nothing_open(make, server):
@@ -180,7 +254,7 @@ def test_a_loop_that_is_closed_with_a_broadcast_under_way_leaves_nothing_open(ma
     while server.attempts[IDS[0]] < 3:
         loop.run_until_complete(asyncio.sleep(0.005))
     task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
-    reactor = caster._loops._watched[loop]._reactor
+    reactor = caster._loops._watched[loop]()._reactor
     loop.close()
     coroutine.close()
     asyncio.run(use(2))
@@ -258,7 +332,7 @@ async def test_what_breaks_fails_those_who_wait_and_no_others(warm, server, unti
     caster = await warm(IDS[0], timeout=60.0, deadline=60.0, with_threads=True)
     hung = asyncio.create_task(caster.broadcast("admin", "event", {}))
     await until(lambda: server.attempts[IDS[0]])
-    reactor = caster._loops._watched[asyncio.get_running_loop()]._reactor
+    reactor = caster._loops._watched[asyncio.get_running_loop()]()._reactor
     reactor._serve = lambda wait: 1 / 0
     reactor.wake()
     with pytest.raises(ZeroDivisionError):
@@ -319,6 +393,35 @@ def test_a_forked_child_has_links_of_its_own(make, server):
     assert server.opened == 2
     assert loop.run_until_complete(use(3)) == [1] * 3
     assert server.opened == 2
+    loop.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_can_go_on_with_the_loop_that_it_inherited(make, server, monkeypatch):
+    caster = make()
+
+    async def use():
+        await caster.register_connection(IDS[0])
+        return [(await caster.broadcast("admin", "event", {})).sent for _ in range(3)]
+
+    async def watch_new_descriptors():
+        for _ in range(4):
+            await asyncio.open_connection("127.0.0.1", server.port)
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(use()) == [1] * 3
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            loop.run_until_complete(watch_new_descriptors())
+            status = 0 if loop.run_until_complete(use()) == [1] * 3 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    monkeypatch.setattr(_Watched, "_arm", lambda self, loop: None)  # the timer would do, late, what watching does
+    assert loop.run_until_complete(use()) == [1] * 3
     loop.close()
 
 
