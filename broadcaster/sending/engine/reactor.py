@@ -336,6 +336,8 @@ class Reactor:
         # Where the pace leaves only a few, the newest may take theirs first every other time.
         self._is_newest_first = not self._is_newest_first
         for task in self._tasks[::-1] if self._is_newest_first else self._tasks[:]:
+            if task.is_over:
+                continue  # when the answers were read before another one's deadline
             try:
                 self._look_after(task, now)
             except Exception as error:

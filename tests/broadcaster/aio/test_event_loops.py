@@ -88,6 +88,26 @@ async def test_one_whom_nobody_answers_times_out(warm, server):
     assert await caster.broadcast("other", "event", {}) == {"sent": 4, "failed": 1, "stale": 0}
 
 
+def stand_still(server, connection_id):
+    """Hold up the event loop until the server has answered this connection."""
+    while not server.attempts[connection_id] or server.at_once:
+        time.sleep(0.005)
+    time.sleep(0.05)
+
+
+async def test_one_whose_answer_lies_there_is_not_touched_by_the_deadline_of_another(warm, server, until):
+    server.script = lambda connection_id, attempt: "hang" if connection_id == IDS[0] else "200"
+    caster = await warm(*IDS[:2], timeout=60.0, deadline=0.2)
+    hung = asyncio.create_task(caster.send_to_connection(IDS[0], "admin", "event", {}))
+    await until(lambda: server.attempts[IDS[0]])
+    server.answer_after = 0.2
+    answered = asyncio.create_task(caster.send_to_connection(IDS[1], "admin", "event", {}))
+    await asyncio.sleep(0)
+    stand_still(server, IDS[1])
+    assert (await answered) == {"sent": 1, "failed": 0, "stale": 0}
+    assert (await hung).failures[0].reason == "not answered by the broadcast's deadline"
+
+
 async def test_the_loop_goes_on_meanwhile_and_others_can_send(warm, server, until):
     server.script = lambda connection_id, attempt: "hang" if attempt == 1 else "200"
     caster = await warm(IDS[0], timeout=60.0, deadline=60.0, with_threads=True)
