@@ -132,6 +132,7 @@ class FanOut:
     # Where each begins; as attributes of the class, because most broadcasts are over before these change.
     in_flight = 0
     sent = 0
+    is_stopped = False  # whether nobody is posted to any more
     refused: str | None = None  # why nobody can be reached: the text of a RefusedError
     _stale_count = 0
     _granted = 0
@@ -146,7 +147,7 @@ class FanOut:
 
     def take(self, now: float) -> str | None:
         """Return whom to post to now; None if nobody can be at the moment, and `wake_at` tells when to ask again."""
-        if self.in_flight >= self._window or self._suspicion is not None or now >= self.deadline:
+        if self.in_flight >= self._window or self._suspicion is not None or now >= self.deadline or self.is_stopped:
             return None
         if not self._granted and not self._ask_for_grant(now):
             return None
@@ -260,6 +261,10 @@ class FanOut:
             self._is_troubled = True
             self._suspicion = explain_unreachable(self._url, reason)
             self._judge_suspects()
+
+    def stop(self) -> None:
+        """Post to nobody any more, because the caller wants it; `give_up` follows when answers that came are read."""
+        self.is_stopped = True
 
     def give_up(self, now: float, in_flight: Iterable[str]) -> None:
         """End because the deadline has come or else because the caller wants it."""

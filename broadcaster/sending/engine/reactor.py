@@ -356,12 +356,14 @@ class Reactor:
         if fan_out.read_ahead(self._read_ahead):
             self._look_at = now  # go on reading, but not before answers have been looked at
         if not fan_out.is_done:
-            if now >= fan_out.deadline:
-                # Answers before the clock: they may lie in the sockets if this process was stopped for a while.
+            if task.wants_to_stop():
+                fan_out.stop()
+            if now >= fan_out.deadline or fan_out.is_stopped:
+                # Answers first: they may lie in the sockets if this process or the event loop stood still for a while.
                 self._serve(0.0)
                 if task.is_over:
                     return
-            if now >= fan_out.deadline or task.wants_to_stop():
+            if now >= fan_out.deadline or fan_out.is_stopped:
                 if not task.has_had_links and (reason := self._links.why_not_open):
                     fan_out.cannot_connect(reason)
                 fan_out.give_up(now, self._abandon(task))

@@ -88,9 +88,9 @@ async def test_one_whom_nobody_answers_times_out(warm, server):
     assert await caster.broadcast("other", "event", {}) == {"sent": 4, "failed": 1, "stale": 0}
 
 
-def stand_still(server, connection_id):
-    """Hold up the event loop until the server has answered this connection."""
-    while not server.attempts[connection_id] or server.at_once:
+def stand_still(server, posts):
+    """Hold up the event loop until the server has dealt with so many posts."""
+    while sum(server.attempts.values()) < posts or server.at_once:
         time.sleep(0.005)
     time.sleep(0.05)
 
@@ -103,9 +103,24 @@ async def test_one_whose_answer_lies_there_is_not_touched_by_the_deadline_of_ano
     server.answer_after = 0.2
     answered = asyncio.create_task(caster.send_to_connection(IDS[1], "admin", "event", {}))
     await asyncio.sleep(0)
-    stand_still(server, IDS[1])
+    stand_still(server, 2)
     assert (await answered) == {"sent": 1, "failed": 0, "stale": 0}
     assert (await hung).failures[0].reason == "not answered by the broadcast's deadline"
+
+
+async def test_answers_that_lie_there_count_when_the_caller_is_cancelled(warm, server):
+    caster = await warm(*IDS, *(f"connection-id{number}=" for number in range(5, 16)))
+    task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await asyncio.sleep(0)
+    stand_still(server, 8)
+    posts = len(server.requests)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    result = caught.value.result
+    assert result.sent >= 8
+    assert result.sent + result.failed == 16
+    assert len(server.requests) == posts
 
 
 async def test_the_loop_goes_on_meanwhile_and_others_can_send(warm, server, until):
