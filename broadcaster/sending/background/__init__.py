@@ -1,1 +1,1 @@
-"""Carrying posts in other threads, for callers that must not wait: those of asyncio, and those who publish."""
+"""Carrying posts for callers that must not wait: those of asyncio, and those who publish."""
