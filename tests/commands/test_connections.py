@@ -90,11 +90,11 @@ def test_those_of_a_table_are_listed_too(table, dynamodb_url):  # noqa: F811 - f
 
 def test_a_connection_is_closed_and_forgotten(run, listen, registry):
     client, connection_id = listen("admin")
-    done = run("disconnect", connection_id)
+    done = run("disconnect", "--", connection_id)
     assert (done.code, done.out) == (0, f"{connection_id} is closed\n")
     assert client.wait_closed().code == 1000
     assert registry.count() == 0
-    done = run("disconnect", connection_id)
+    done = run("disconnect", "--", connection_id)
     assert (done.code, done.out) == (1, f"{connection_id} was not there\n")
     done = run("disconnect", "nonsense/")
     assert (done.code, done.out) == (1, "")

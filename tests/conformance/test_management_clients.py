@@ -72,13 +72,13 @@ def test_the_aws_cli(connected, tmp_path):
     client, connection_id = connected
     (tmp_path / "data").write_text("from the command line")
     data = f"fileb://{tmp_path / 'data'}"  # the one form that versions 1 and 2 take alike
-    done = aws("post-to-connection", "--connection-id", connection_id, "--data", data)
+    done = aws("post-to-connection", f"--connection-id={connection_id}", "--data", data)
     assert done.returncode == 0, done.stderr
     assert client.receive() == "from the command line"
-    done = aws("delete-connection", "--connection-id", connection_id)
+    done = aws("delete-connection", f"--connection-id={connection_id}")  # which may begin with a -
     assert done.returncode == 0, done.stderr
     assert client.wait_closed().code == 1000
-    assert "GoneException" in aws("get-connection", "--connection-id", connection_id).stderr
+    assert "GoneException" in aws("get-connection", f"--connection-id={connection_id}").stderr
 
 
 def test_the_sdk_of_javascript(connected, gateway, node_modules):

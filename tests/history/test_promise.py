@@ -6,6 +6,7 @@ between it and the next.
 """
 
 import json
+from collections import deque
 from itertools import count
 
 import pytest
@@ -235,7 +236,8 @@ class NumbersWithHoles(MemoryHistory):
     def append(self, channel, *arguments, **options):
         position = super().append(channel, *arguments, **options)
         if position.seq % 3 == 0:
-            self._channels[channel]._messages.pop()
+            kept = self._channels[channel]
+            kept._messages = deque(each for each in kept._messages if each[0] != position.seq)
         return position
 
 
