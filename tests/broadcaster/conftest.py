@@ -90,10 +90,12 @@ class HostileServer:
         self._loop.close()
 
     async def _stop(self):
-        self._server.close()
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening)
         for _ in range(100):  # turns of the loop: what was accepted just now begins, is ended, and its socket closed
             await asyncio.sleep(0)
             await self._cancel_all()
+        self._server.close()  # not before: asyncio never closes what was accepted and then finds it closed
         self._stopped.set()
 
     async def _cancel_all(self):
