@@ -162,7 +162,7 @@ class _Watched:
         return self._reactor.has_links_for(posts)
 
     def enter(self, loop: AbstractEventLoop, engine: Engine) -> bool:
-        """Let a loop watch, until which is over the engine has lent the reactor; return whether it can."""
+        """Let a loop watch; return whether it can. When it lets go of this, the engine gets the reactor back."""
         descriptor = self._reactor.fileno()
         if descriptor is None:
             return False
@@ -211,7 +211,10 @@ class _Watched:
             self.leave(loop).close()
 
     def end_in_child(self, loop: AbstractEventLoop) -> None:
-        """Close a forked child's copies; first of all, because the loops of both have one list of what to watch."""
+        """Close a forked child's copies of the sockets, and only then let the loop watch no more.
+
+        Parent and child share one epoll: the other way round the parent's loop would watch no more either.
+        """
         self._reactor.close()
         self.end(loop, at_once=True)
 

@@ -154,11 +154,11 @@ class Engine:
         )
 
     def lend(self, posts: int) -> Reactor | None:
-        """Return a loop in which so many posts can begin without waiting for anything; None if none is kept.
+        """Return a loop that has links for so many posts, so that nothing is waited for; None if none is kept.
 
         Who has it gives it back (`take_back`), or closes it.
         """
-        reactor = self._kept.take() if self._credentials.are_at_hand else None
+        reactor = self._kept.take()
         if reactor is None:
             return None
         reactor.freshen()

@@ -251,48 +251,38 @@ def test_a_loop_that_is_thrown_away_leaves_its_links_to_the_next(make, server, i
     assert server.opened == 1
 
 
-@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
-def test_a_loop_that_is_thrown_away_with_a_broadcast_under_way_leaves_nothing_open(make, server):
+@pytest.fixture
+def hung(make, server):
+    """A loop with a broadcast under way that nobody answers, its coroutine, the loop's reactor, and who broadcasts."""
     server.script = lambda connection_id, attempt: "hang" if attempt == 3 else "200"
     caster = make(timeout=3600.0, deadline=3600.0)
-
-    async def use(times):
-        await caster.register_connection(IDS[0])
-        for _ in range(times):
-            await caster.broadcast("admin", "event", {})
-
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(use(2))
-    task = loop.create_task(use(1))
+    loop.run_until_complete(caster.register_connection(IDS[0]))
+    for _ in range(2):
+        loop.run_until_complete(caster.broadcast("admin", "event", {}))
+    coroutine = caster.broadcast("admin", "event", {})
+    task = loop.create_task(coroutine)
     while server.attempts[IDS[0]] < 3:
         loop.run_until_complete(asyncio.sleep(0.005))
     task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
-    reactor = caster._loops._watched[loop]()._reactor
-    del loop, task
+    return [loop, coroutine, caster._loops._watched[loop]()._reactor, caster]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
+def test_a_loop_that_is_thrown_away_with_a_broadcast_under_way_leaves_nothing_open(hung):
+    loop, coroutine, reactor, _ = hung
+    hung.clear()
+    del loop, coroutine
     gc.collect()
     with pytest.raises(ValueError, match="closed"):
         reactor.fileno()
 
 
-def test_a_loop_that_is_closed_with_a_broadcast_under_way_leaves_nothing_open(make, server):
-    server.script = lambda connection_id, attempt: "hang" if attempt == 3 else "200"
-    caster = make(timeout=3600.0, deadline=3600.0)
-
-    async def use(times):
-        await caster.register_connection(IDS[0])
-        for _ in range(times):
-            await caster.broadcast("admin", "event", {})
-
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(use(2))
-    task = loop.create_task(coroutine := use(1))
-    while server.attempts[IDS[0]] < 3:
-        loop.run_until_complete(asyncio.sleep(0.005))
-    task._log_destroy_pending = False  # it would say, rightly, that this is no way to end a loop
-    reactor = caster._loops._watched[loop]()._reactor
+def test_a_loop_that_is_closed_with_a_broadcast_under_way_leaves_nothing_open(hung):
+    loop, coroutine, reactor, caster = hung
     loop.close()
     coroutine.close()
-    asyncio.run(use(2))
+    assert asyncio.run(caster.broadcast("admin", "event", {})).sent == 1
     with pytest.raises(ValueError, match="closed"):
         reactor.fileno()
 
