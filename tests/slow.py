@@ -32,6 +32,12 @@ def pytest_configure(config):
     sys.addaudithook(_refuse_slow_programs)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Leave out slow folders unread: every process of a quick run would import what their tests do, and then wait."""
+    is_slow = collection_path.name in FOLDERS and collection_path.parent == config.rootpath / "tests"
+    return True if is_slow and config.option.markexpr == "not slow" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     for item in items:

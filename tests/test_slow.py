@@ -50,6 +50,13 @@ def test_one_in_a_slow_folder_is_not_quick(run_tests):
     assert "1 passed" in run_tests(code, "-m", "not slow")
 
 
+def test_a_slow_folder_is_not_even_read(run_tests, tmp_path):
+    code = "raise SystemError\n"
+    assert "no tests ran" in run_tests(code, "-m", "not slow", tmp_path / "tests", folder="browser")
+    assert "SystemError" in run_tests(code, tmp_path / "tests", folder="browser")
+    assert "SystemError" in run_tests(code, "-m", "not slow", tmp_path / "tests")
+
+
 def test_one_that_takes_long_fails_and_says_what_to_do(run_tests):
     code = "import tests.slow\ntests.slow.MOST_CPU_SECONDS = 0\ndef test_it():\n    sum(range(10**7))\n"
     said = run_tests(code)
