@@ -134,6 +134,8 @@ class Courier:
         Of what waits, only what `stop` left.
         """
         self._settle(self._clock())
+        self._count_done()
+        (self._registry_outage if self._registry_outage.is_on else self._outage).leave()
         self._lanes.drop_all(CLOSED)
         self._expire_stuck(inf, CLOSED)
         if self._is_stopped:

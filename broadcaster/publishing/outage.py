@@ -1,4 +1,4 @@
-"""A time in which nothing can be sent: one warning when it begins, one line when it is over."""
+"""A time in which nothing can be sent: one warning when it begins, one line when it is over or nobody waits for that."""
 
 from collections.abc import Callable
 from math import inf
@@ -59,3 +59,10 @@ class Outage:
             "Events are sent again, after %.1f seconds without %s; %d were lost", now - self._since, self._what, lost
         )
         self.until, self._since, self._tries = -inf, None, 0
+
+    def leave(self) -> None:
+        """Say what was lost so far: nothing waits any more, and so nobody will see the end."""
+        lost = self._lost() - self._lost_before
+        if self._since is not None and lost:
+            logger().warning("%d events were lost while %s could not be used", lost, self._what)
+            self._lost_before += lost

@@ -359,6 +359,20 @@ def test_an_outage_is_over_too_when_all_who_listened_are_gone(make, server, capl
     wait_until(lambda: "Events are sent again" in caplog.text)
 
 
+@pytest.mark.parametrize("away", ["API Gateway", "the registry"])
+def test_what_an_outage_has_lost_is_said_also_by_one_who_closes_before_its_end(make, server, away, caplog):
+    registry = Unwell()
+    registry.is_well = away != "the registry"
+    caster = make(window=0.01, attempts=1, max_age=0.2, registry=registry)
+    server.script = lambda connection_id, attempt: "500"
+    caster.register_connection(FAST)
+    for number in range(3):
+        caster.publish("logs", "log", number)
+    wait_until(lambda: caster.publisher_stats().dropped["expired"] == 3)
+    caster.close()
+    assert caplog.text.count(f"3 events were lost while {away} could not be used") == 1
+
+
 @pytest.mark.slow
 def test_all_are_tried_again_when_one_is_reached_and_the_line_says_what_was_lost(make, server, caplog):
     caster = make(window=0.01, attempts=1, max_age=1.0)
