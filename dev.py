@@ -53,6 +53,10 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command, takes_further=bool(further))
         return sub
 
+    def add_context(sub: argparse.ArgumentParser) -> None:
+        about = "a setting of the stack"
+        sub.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE", type=setting, help=about)
+
     of_run = add(run)
     of_run.add_argument("--once", action="store_true", help="play one event through the whole path and end")
     of_run.add_argument(
@@ -64,9 +68,7 @@ def parser() -> argparse.ArgumentParser:
     of_run.add_argument(
         "--publish", action="store_true", help="let other languages publish over HTTP; with --registry dynamodb"
     )
-    of_run.add_argument(
-        "-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack"
-    )
+    add_context(of_run)
     of_run.add_argument(
         "--simulate", type=float, metavar="SPEED", help="simulate runs for the dashboard, e.g. at speed 1"
     )
@@ -79,12 +81,19 @@ def parser() -> argparse.ArgumentParser:
     with_account: tuple[Command, ...] = (bootstrap, diff, deploy, destroy)
     for command in with_account:
         sub = add(command, CDK.format(command.__name__))
-        sub.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting")
+        add_context(sub)
         sub.add_argument("--profile", help="of ~/.aws/config, instead of AWS_PROFILE")
         if command is deploy:
             sub.add_argument("-O", "--outputs-file", type=Path, help="write the outputs here too, as JSON")
     add(bench, "the bench has its own help", add_help=False)
     return made
+
+
+def setting(text: str) -> str:
+    """Return a setting of the stack as it was given; the CDK CLI passes over one without a value."""
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} has no value; give NAME=VALUE, e.g. stage=production")
+    return text
 
 
 def main() -> int:

@@ -10,8 +10,12 @@ from .set_up import LOGS, PYTHON, ROOT, VENV, Stop, call, install_node_packages,
 
 def bench(_: argparse.Namespace, arguments: list[str]) -> int:
     """Run a bench on Python 3.12, in an environment of its own, because what is compared does not fit into one."""
-    if arguments[:1] in (["-h"], ["--help"]):  # which needs no environment
-        return call([sys.executable, "-m", "bench", *arguments])
+    from bench.__main__ import BENCHES  # which not every copy of these commands has beside it
+
+    if arguments[:1] in (["-h"], ["--help"]) or (
+        arguments and arguments[0].isidentifier() and arguments[0] not in BENCHES
+    ):
+        return call([sys.executable, "-m", "bench", *arguments])  # to say what there is needs no environment
     folder, requirements = LOGS / "bench", ROOT / "bench/requirements.txt"
     python = folder / PYTHON.relative_to(VENV)
     with once_for(folder, requirements) as is_due:

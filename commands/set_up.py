@@ -120,8 +120,10 @@ def run_step(title: str, command: Sequence[str | Path], *, network: bool = False
         print()
     if process.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        # What the CDK CLI prints after it is about its subprocess.
+        reason = next((line for line in reversed(lines) if line.startswith("error: ")), (lines or ["no output"])[-1])
         hint = " Is the network there, and the proxy set if you need one?" if network else ""
-        raise Stop(f"{title}: failed ({lines[-1].strip() if lines else 'no output'}).{hint} All of it is in {log}")
+        raise Stop(f"{title}: failed ({reason.removeprefix('error: ').strip()}).{hint} All of it is in {log}")
 
 
 def environment(**more: str) -> dict[str, str]:

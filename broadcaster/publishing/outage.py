@@ -1,4 +1,4 @@
-"""A time in which nothing can be sent: one warning when it begins, one line when it is over or nobody waits for that."""
+"""A time in which nothing can be sent: one warning when it begins, one line when it is over, or nothing waits."""
 
 from collections.abc import Callable
 from math import inf

@@ -63,6 +63,21 @@ def test_a_taken_port_is_one_sentence(checkout, option):
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_that_cannot_be_is_refused_with_the_stacks_own_sentence(checkout):
+    done = dev("run", "--once", "-c", "memory=abc")
+    assert done.returncode == 1
+    assert "Synthesizing the stack: failed (setting memory='abc' is no whole number of MB from 128" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_bench_is_refused_before_anything_is_installed(clone):
+    shutil.copytree(ROOT / "bench", clone / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    done = dev("bench", "nope", root=clone)
+    assert done.returncode == 2
+    assert done.stderr.startswith("there is no bench 'nope'; there are fan_out, ")
+    assert not (clone / ".dev").exists()
+
+
 def test_a_missing_node_is_one_sentence(clone):
     done = dev("run", "--port", "0", "--backend-port", "0", root=clone, PATH="")
     assert done.returncode == 1
@@ -126,6 +141,8 @@ def test_the_help_names_every_command():
         (["run", "--port", "http"], "argument --port: invalid int value: 'http'"),
         (["run", "--registry", "redis"], "argument --registry: invalid choice: 'redis'"),
         (["deploy", "--profile"], "argument --profile: expected one argument"),
+        (["run", "-c", "stage"], "'stage' has no value; give NAME=VALUE, e.g. stage=production"),
+        (["deploy", "-c", "stage"], "'stage' has no value; give NAME=VALUE, e.g. stage=production"),
     ],
 )
 def test_wrong_arguments_are_told_at_once(arguments, sentence):
