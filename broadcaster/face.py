@@ -9,7 +9,7 @@ from copy import deepcopy
 from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
 from .connections import check_connection_id
-from .errors import BroadcasterError, ClosedError, InvalidArgumentError
+from .errors import BroadcasterError, ClosedError, ConfigurationError, InvalidArgumentError
 from .forks import importing, remake_in_child
 from .history import Position
 from .history.positions import numbered
@@ -101,6 +101,8 @@ class Face:
             max_channels=MAX_CHANNELS if max_channels is None else max_channels,
         )
         self._secret = SubscriptionSecret(secret)
+        if encoder is not None and not callable(encoder):
+            raise ConfigurationError(f"encoder {encoder!r:.80} is no function; give one as the `default` of json.dumps")
         self._messages = MessageEncoder(encoder)
         self._history = _make_history(history, history_ttl, self._registry)
         self._publishing = check_publishing(window=window, queue=queue, max_age=max_age, strict=strict, timeout=timeout)

@@ -291,6 +291,7 @@ def test_strict_raises_what_is_wrong_with_an_event(make):
         ({"window": {"lo*gs": 1}}, "neither a channel nor a prefix"),
         ({"queue": 0}, "queue 0 is not"),
         ({"max_age": 0}, "max_age 0 is not"),
+        ({"encoder": 5}, "encoder 5 is no function"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(make, setting, says):
