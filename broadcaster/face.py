@@ -226,6 +226,7 @@ class Face:
         """
         while (publisher := self._publisher or self._make_publisher()) is None:
             time.sleep(0.001)
+        self._publish_early()  # what came while this made the publisher
         return publisher.stats()
 
     def _make_publisher(self) -> "Publisher | None":

@@ -65,7 +65,7 @@ class DynamoDBHistory:
             if mine.is_open and not kept.is_alone:
                 self._time.sleep(_GATHER_SECONDS * self._time.chance())
             while mine.is_open:
-                self._write(channel, kept, kept.take())
+                self._write(channel, kept, kept.take() or [mine])  # taken by one whom Ctrl-C ended
         if mine.position is None:
             raise mine.error or RuntimeError("a message has neither a position nor an error")
         return mine.position
@@ -115,12 +115,15 @@ class DynamoDBHistory:
                 [kept.newest] = self._run(channel, [self._written(channel, left, kept.newest, tried)])
                 kept.settle(kept.newest, group, self._time.clock())
             kept.is_alone = kept.is_alone and len(tried) < 2
-        except Exception as error:  # of whatever kind: each of those who wait is told
+        except BaseException as error:  # of whatever kind, for those who wait, too
             for each in group:
                 if each.is_open:
-                    each.error = error
+                    if isinstance(error, Exception):
+                        each.error = error
                     if tried:
                         kept.unsure[each.entry.token] = self._time.clock(), min(tried)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C, say, which is this thread's alone: the others store theirs themselves
 
     def _look_around(self, channel: str, kept: "_Channel", group: "list[_Waiting]") -> None:
         """Find messages that are stored already, and after another process was faster, how far it is."""

@@ -89,13 +89,14 @@ class _Channel:
     def append(self, message: bytes, events: int, keep: int, token: str, now: float) -> Position:
         if token in self._tokens:
             return Position(self._epoch, self._tokens[token][1])
-        self._seq += 1
-        self._events += events
-        self._tokens[token] = now, self._seq
-        self._messages.append((self._seq, now, self._events, message))
+        # Nothing is called before the message is there: a signal handler may broadcast on the channel then.
+        seq = self._seq = self._seq + 1
+        so_far = self._events = self._events + events
+        self._messages.append((seq, now, so_far, message))
+        self._tokens[token] = now, seq
         while self._events - self._messages[0][2] >= keep:
             self._messages.popleft()
-        return Position(self._epoch, self._seq)
+        return Position(self._epoch, seq)
 
     def read(self, since: Position | None, rewind: Rewind | None, limit: int, now: float) -> Slice:
         newest = Position(self._epoch, self._seq)

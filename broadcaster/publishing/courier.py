@@ -72,7 +72,8 @@ class Courier:
         self._landed: deque[tuple[Flight, Job]] = deque()
         self._jobs: set[Job] = set()
         self._unwatched: dict[str, float] = {}
-        self._held: dict[str, list[str]] = {}  # channels with listeners that are behind, and all who listen
+        # Channels with listeners that are behind: all who listen, and until when nobody else is looked for.
+        self._held: dict[str, tuple[list[str], float]] = {}
         self._stuck: dict[str, _Numbered] = {}
         ledger = mailbox.ledger
         self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
@@ -101,7 +102,7 @@ class Courier:
             self._expire_stuck(now)
             if is_open:
                 for channel in [each for each in self._held if each not in due]:
-                    self._feed(channel, self._held.pop(channel))
+                    self._feed(channel, *self._held.pop(channel))
             due += [channel for channel in self._stuck if is_open and channel not in due]
             for channel in due:
                 if self._registry_outage.until <= now:  # or each would wait for the registry
@@ -178,7 +179,7 @@ class Courier:
             return
         self._feed(channel, connection_ids)
 
-    def _feed(self, channel: str, connection_ids: list[str]) -> None:
+    def _feed(self, channel: str, connection_ids: list[str], until: float = inf) -> None:
         """Send what waits on a channel; what those who listen could not take without loss stays there meanwhile."""
         now = self._clock()
         shares = self._window(channel) > 0
@@ -190,9 +191,10 @@ class Courier:
             flight = self._lanes.offer(batches_of(channel, events, shares=shares), connection_ids)
             if flight is not None:
                 self._begin(flight)
-        self._held[channel] = connection_ids
+        until = min(until, now + PATIENCE)  # of the first time, or who comes while others hang would not be seen
+        self._held[channel] = connection_ids, until
         with self._mailbox.open() as backlog:
-            backlog.hold(channel, now + PATIENCE)
+            backlog.hold(channel, until)
 
     def _send_with_history(self, channel: str, history: "History", now: float) -> None:
         """Number and store each message, then read who listens, then post it.
@@ -231,7 +233,8 @@ class Courier:
 
     def _expire_stuck(self, now: float, reason: str = EXPIRED) -> None:
         """Drop messages that could not be stored for too long. One that was stored after all, clients find there."""
-        for channel in [each for each, message in self._stuck.items() if message.events[0].at < now - self._max_age]:
+        before = now if reason == CLOSED else now - self._max_age
+        for channel in [each for each, message in self._stuck.items() if message.events[0].at < before]:
             with self._mailbox.open():
                 self._mailbox.ledger.end(self._stuck.pop(channel).events, reason)
 

@@ -231,6 +231,43 @@ def test_those_who_wait_for_another_share_a_row(place, gate):
     assert read(store, rewind=Rewind(events=7)).numbers == found.numbers[-4:]
 
 
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_one_who_is_interrupted_while_storing_for_others_leaves_them_their_messages(place, monkeypatch, is_stored):
+    store = place.make()
+    epoch, _ = append(store, "first")
+    run = store._registry.run
+    interrupted = []
+
+    def interrupt(what, jobs):
+        monkeypatch.setattr(store._registry, "run", run)
+        if is_stored:
+            run(what, jobs)
+        raise KeyboardInterrupt
+
+    def call(name):
+        try:
+            append(store, name)
+        except KeyboardInterrupt:
+            interrupted.append(name)
+
+    kept = store._channels["logs"]
+    threads = [threading.Thread(target=call, args=(name,), daemon=True) for name in "abc"]
+    with kept.turn:
+        for thread in threads:
+            thread.start()
+        while len(kept.waiting) < len(threads):
+            pass
+        monkeypatch.setattr(store._registry, "run", interrupt)
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert len(interrupted) == 1
+    stored = ["first", *(name for name in "abc" if is_stored or name not in interrupted)]
+    found = read(store, since=Position(epoch, 0))
+    assert sorted(found.texts) == sorted(texts(*stored))
+    assert found.numbers == list(range(1, len(stored) + 1))
+
+
 def test_large_messages_do_not_share_a_row_that_would_be_too_large(place):
     store = place.make()
     message = b'"' + b"x" * 131_000 + b'"'

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 
 import pytest
 
@@ -51,6 +52,25 @@ def test_an_append_that_is_repeated_is_one_message(store):
     assert append(store, "a") == first
     assert append(store, "b") == second
     assert read(store, rewind=Rewind(events=9)).texts == texts("a", "b")
+
+
+def test_in_memory_a_signal_handler_may_append_in_the_middle_of_an_append():
+    store = MemoryHistory(lifetime=60)
+    append(store, "first")
+    kept = store._channels["logs"]
+    handled = []
+
+    class Interrupted(deque):
+        def append(self, message):
+            super().append(message)  # as a handler runs, after a call
+            kept._messages = deque(self)
+            handled.append(append(store, "handled"))
+
+    kept._messages = Interrupted(kept._messages)
+    position = append(store, "outer")
+    assert (position.seq, handled[0].seq) == (2, 3)
+    assert append(store, "outer") == position
+    assert read(store, rewind=Rewind(events=9)).texts == texts("first", "outer", "handled")
 
 
 def test_so_many_events_are_kept_as_the_channel_says(store):

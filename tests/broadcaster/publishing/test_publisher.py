@@ -5,6 +5,7 @@ import datetime
 import gc
 import json
 import logging
+import math
 import random
 import signal
 import threading
@@ -177,6 +178,24 @@ def test_a_burst_larger_than_what_may_wait_for_one_connection_loses_nothing(make
     assert len(server.bodies[FAST]) <= 1 + 2_000 * 600 // 32_768 + 10, "as few messages as fit"
 
 
+def test_who_comes_while_the_others_hang_is_seen_although_another_channel_is_busy(make, server):
+    server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW else "200"
+    caster = make(timeout=60.0)
+    caster.register_connection(SLOW, channels=["logs"])
+    caster.register_connection(THIRD, channels=["busy"])
+    data = "x" * 2_000
+
+    def go_on():
+        for channel in ("busy", "logs"):
+            caster.publish(channel, "log", data)
+        time.sleep(0.005)
+
+    end = time.monotonic() + 2  # by then more has been published than may wait for one that hangs
+    wait_until(lambda: go_on() or time.monotonic() > end)
+    caster.register_connection(FAST, channels=["logs"])
+    wait_until(lambda: go_on() or server.attempts[FAST], 10)
+
+
 def test_a_burst_reaches_all_but_the_one_who_hangs(make, server):
     caster = make(timeout=30.0)
     server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW else "200"
@@ -273,6 +292,20 @@ def test_a_message_is_not_billed_twice_because_of_its_number_in_the_history(make
             caster.publish("kept", "log", "x" * size)
         assert caster.flush(20.0)
     assert max(len(body) for body in server.bodies[FAST]) <= 32_768
+
+
+def test_what_could_not_be_stored_is_dropped_at_the_end_also_if_nothing_is_ever_too_old(make):
+    caster = make(history={"kept": 10}, max_age=math.inf)
+    caster.register_connection(FAST)
+    caster._history.append = raising
+    caster.publish("kept", "log", 1)
+    caster.close(0.2)
+    wait_until(lambda: caster.publisher_stats().dropped["closed"] == 1)
+    assert caster.publisher_stats().queued == 0
+
+
+def raising(*_, **__):
+    raise RegistryError("it cannot be stored")
 
 
 def test_strict_raises_what_is_wrong_with_an_event(make):
@@ -511,6 +544,24 @@ def test_many_threads_publish_and_nothing_is_lost(make, server):
     for start in range(0, 4_000, 1_000):  # those of one thread in their order
         own = [number for number in numbers if start <= number < start + 1_000]
         assert own == sorted(own)
+
+
+def test_what_is_published_while_somebody_asks_for_the_stats_is_sent(make, server, monkeypatch):
+    caster = make()
+    caster.register_connection(FAST)
+    load = caster._messages.load
+
+    def publish_meanwhile():
+        monkeypatch.setattr(caster._messages, "load", load)
+        publishing = threading.Thread(target=caster.publish, args=("logs", "log", "meanwhile"))
+        publishing.start()
+        publishing.join()
+        load()
+
+    monkeypatch.setattr(caster._messages, "load", publish_meanwhile)
+    caster.publisher_stats()  # makes the publisher
+    assert caster.flush()
+    assert heard(server, FAST) == [("logs", "log", "meanwhile")]
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer on this system")
