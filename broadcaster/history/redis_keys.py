@@ -10,8 +10,9 @@ clock) and `message`. The newest entry says where the next one goes on; one of n
 epoch in which nothing was sent yet. There is no counter beside the stream that could be lost without it.
 
 A server that was restarted, or a replica that has taken the place of another, may have lost the newest messages while
-clients have them. It shows another run id than before, and an epoch ends with the first characters of the run id that
-it began under. So no message is ever numbered in the epoch of an earlier run.
+clients have them. The first shows another run id than before, the second another replication id, also when it had been
+the master before; an epoch ends with a hash of both, as they were when it began. So no message is ever numbered in the
+epoch of an earlier run.
 """
 
 from typing import Final
@@ -23,9 +24,13 @@ _DROPPED_AT_ONCE = 4
 
 # Leaves in `epoch`, `seq` and `total` what the newest entry says; without one, no epoch and zeros.
 _NEWEST = """
-local info = redis.pcall('INFO', 'server')
-local run = type(info) == 'string' and string.match(info, 'run_id:(%w%w%w%w%w%w%w%w%w%w)')
+local function id_of(section, name)
+    local info = redis.pcall('INFO', section)
+    return type(info) == 'string' and string.match(info, name .. ':(%w+)')
+end
+local run = id_of('server', 'run_id')
 if not run then return redis.error_reply('ERR a history needs the right to run INFO, which tells of restarts') end
+run = string.sub(redis.sha1hex(run .. (id_of('replication', 'master_replid') or '')), 1, 10)
 local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local epoch, seq, total = nil, 0, 0
 if entry and string.sub(entry[2][2], -10) == run then

@@ -1,5 +1,6 @@
 """What the history in Redis does beside what every store does: its keys, its costs, and what a restart may lose."""
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -84,6 +85,35 @@ def test_a_restart_that_lost_the_newest_messages_begins_a_new_epoch(make_redis):
     assert append(store, "f") == Position(newest.epoch, 1)
     assert append(store, "e") == Position(newest.epoch, 2)  # the token of another epoch says nothing
     registry.close()
+
+
+def test_a_master_that_is_one_again_begins_a_new_epoch(make_redis):
+    """It has what its replica had, without what it wrote itself while both were masters."""
+    first, second = (make_redis("--repl-diskless-sync-delay", "0") for _ in range(2))
+    registry = RedisRegistry(first.url)
+    store = RedisHistory(registry, lifetime=LIFETIME)
+    kept = [append(store, name) for name in "abc"][-1]
+    with first.client() as here, second.client() as there:
+        follow(there, first)
+        there.replicaof("NO", "ONE")
+        lost = [append(store, name) for name in "de"][-1]
+        follow(here, second)
+        here.replicaof("NO", "ONE")
+    newest = [append(store, name) for name in "fgh"][-1]
+    assert newest.epoch not in (kept.epoch, lost.epoch)
+    for position in (kept, lost):
+        assert since(store, position) == (newest, [], [])
+    registry.close()
+
+
+def follow(client, master):
+    """Make a server a replica, and wait until it has everything."""
+    client.replicaof("127.0.0.1", master.port)
+    while True:
+        told = client.info("replication")
+        if told["master_link_status"] == "up" and not told["master_sync_in_progress"]:
+            return
+        time.sleep(0.02)
 
 
 def test_a_flush_begins_a_new_epoch(make_redis):
