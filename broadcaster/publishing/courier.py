@@ -76,6 +76,7 @@ class Courier:
         self._held: dict[str, tuple[list[str], float]] = {}
         self._stuck: dict[str, _Numbered] = {}
         ledger = mailbox.ledger
+        self._history_outage = Outage("the history", lambda: sum(ledger.dropped.values()), _random)
         self._registry_outage = Outage("the registry", lambda: sum(ledger.dropped.values()), _random)
         self._outage = Outage("API Gateway", lambda: sum(ledger.dropped.values()), _random)
         self._unreached: set[str] = set()  # connections without a usable answer since somebody had one
@@ -103,7 +104,8 @@ class Courier:
             if is_open:
                 for channel in [each for each in self._held if each not in due]:
                     self._feed(channel, *self._held.pop(channel))
-            due += [channel for channel in self._stuck if is_open and channel not in due]
+            if is_open and now >= self._history_outage.until:
+                due += [channel for channel in self._stuck if channel not in due]
             for channel in due:
                 if self._registry_outage.until <= now:  # or each would wait for the registry
                     self._send(channel)
@@ -119,6 +121,8 @@ class Courier:
             elif until < inf or now - idle_since >= _IDLE_SECONDS:
                 return
             if is_open:
+                if self._stuck and self._history_outage.is_on:
+                    wake_at = min(wake_at, self._history_outage.until)
                 self._mailbox.sleep(min(wake_at, self._lanes.next_departure(), idle_since + _IDLE_SECONDS, until))
             else:  # what is due has to wait
                 open_at = max(self._registry_outage.until, self._outage.until)
@@ -136,7 +140,8 @@ class Courier:
         """
         self._settle(self._clock())
         self._count_done()
-        (self._registry_outage if self._registry_outage.is_on else self._outage).leave()
+        outages = self._history_outage, self._registry_outage, self._outage
+        next((each for each in outages if each.is_on), self._outage).leave()
         self._lanes.drop_all(CLOSED)
         self._expire_stuck(inf, CLOSED)
         if self._is_stopped:
@@ -193,6 +198,9 @@ class Courier:
                 self._begin(flight)
         until = min(until, now + PATIENCE)  # of the first time, or who comes while others hang would not be seen
         self._held[channel] = connection_ids, until
+        self._hold(channel, until)
+
+    def _hold(self, channel: str, until: float) -> None:
         with self._mailbox.open() as backlog:
             backlog.hold(channel, until)
 
@@ -201,8 +209,12 @@ class Courier:
 
         In this order, and without remembering that nobody listens: who subscribes and then reads the history finds a
         message there or is posted it. One that could not be stored, or may have been, is tried again as it is: with
-        other events in it, what is posted under its number would not be what is stored under it.
+        other events in it, what is posted under its number would not be what is stored under it. Where nothing can be
+        stored, channels without a history go on.
         """
+        if now < self._history_outage.until:
+            self._hold(channel, self._history_outage.until)
+            return
         while True:
             message = self._stuck.get(channel)
             if message is None:
@@ -216,8 +228,13 @@ class Courier:
                     message.position = history.append(
                         channel, message.body, events=len(message.events), token=id_of(message.events[0].body)
                     )
-                connection_ids = [each for page in self._pages(channel) for each in page]
             except Exception as error:  # as for other channels
+                self._hold(channel, self._history_outage.begin(error, now))
+                return
+            self._history_outage.end(now)
+            try:
+                connection_ids = [each for page in self._pages(channel) for each in page]
+            except Exception as error:
                 self._registry_outage.begin(error, now)
                 return
             del self._stuck[channel]

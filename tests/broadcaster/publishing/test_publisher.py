@@ -382,6 +382,26 @@ def test_an_outage_of_api_gateway_ends_by_itself(make, server, sender, deed, cap
     assert lines[1].startswith("Events are sent again, ")
 
 
+def test_where_nothing_can_be_stored_channels_without_a_history_go_on(make, server, caplog):
+    caster = make(window=0.01, history={"kept": 10})
+    caster.register_connection(FAST)
+    tried, append = [], caster._history.append
+    caster._history.append = lambda *_, **__: raising(tried.append(1))
+    for number in range(200):
+        caster.publish("logs", "log", number)
+        caster.publish("kept", "log", number)
+        time.sleep(0.005)
+    wait_until(lambda: [data for channel, _, data in heard(server, FAST)] == list(range(200)))
+    assert 2 <= len(tried) <= 20, "later and later"
+    caster._history.append = append
+    assert caster.flush(30.0)
+    assert [data for channel, _, data in heard(server, FAST) if channel == "kept"] == list(range(200))
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Events ")]
+    assert len(lines) == 2
+    assert lines[0].startswith("Events wait, because the history cannot be used: ")
+    assert lines[1].endswith("without the history; 0 were lost")
+
+
 def test_an_outage_is_over_too_when_all_who_listened_are_gone(make, server, caplog):
     caster = make(window=0.01, attempts=1)
     deed = "500"
