@@ -202,7 +202,7 @@ class Backlog:
         if event.body:
             self._count(queue, -1, -len(event.body))
             if event.latest is not None:
-                del queue.latest[event.latest]
+                queue.latest.pop(event.latest, None)  # where a signal handler ended `add` it is not there
         else:
             queue.gaps -= 1
 

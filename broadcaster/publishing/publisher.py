@@ -173,9 +173,10 @@ class Publisher:
                 max_age=self._settings.max_age,
                 clock=self._clock,
             )
-            self._courier = courier
             self._has_ended.clear()
             close_at_end(self)
+            # Nothing is called between this and the thread: a signal handler that raises would leave it without one.
+            self._courier = courier
             if not sends_here:
                 try:
                     start_new_thread(self._run, (courier,))

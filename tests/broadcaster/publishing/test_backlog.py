@@ -3,6 +3,7 @@
 import sys
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -140,3 +141,19 @@ def test_channels_that_are_quiet_are_forgotten():
         WINDOWS.setdefault(f"logs{number}", 0.1)
         backlog.take(f"logs{number}", float(number))
     assert len(backlog._all) < 1_100
+
+
+def test_what_a_signal_handler_cut_off_does_not_hold_up_the_others():
+    backlog = Backlog(lambda _: 1.0, Ledger(), most_events=10, most_bytes=1_000, max_age=30.0)
+
+    class Interrupted(dict):
+        def __setitem__(self, *_):
+            raise KeyboardInterrupt
+
+    backlog.add("logs", b"1", None, 0.0)
+    backlog._all["logs"].latest = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        backlog.add("logs", b"2", "a", 0.0)
+    backlog._all["logs"].latest = {}
+    backlog.add("logs", b"3", "b", 0.0)
+    assert [event.body for event in backlog.take("logs", 0.0)] == [b"1", b"2", b"3"]

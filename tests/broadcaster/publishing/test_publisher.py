@@ -22,6 +22,7 @@ from broadcaster import (
     RegistryError,
 )
 from broadcaster.messages import MessageEncoder, envelope
+from broadcaster.publishing import publisher
 from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -306,6 +307,23 @@ def test_what_could_not_be_stored_is_dropped_at_the_end_also_if_nothing_is_ever_
 
 def raising(*_, **__):
     raise RegistryError("it cannot be stored")
+
+
+def test_one_that_is_interrupted_while_it_starts_the_thread_leaves_that_to_the_next(make, server, monkeypatch):
+    caster = make()
+    caster.register_connection(FAST)
+
+    def interrupt(_):
+        monkeypatch.setattr(publisher, "close_at_end", close_at_end)
+        raise KeyboardInterrupt
+
+    close_at_end = publisher.close_at_end
+    monkeypatch.setattr(publisher, "close_at_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        caster.publish("logs", "log", 1)
+    caster.publish("logs", "log", 2)
+    assert caster.flush()
+    assert [data for _, _, data in heard(server, FAST)] == [1, 2]
 
 
 def test_strict_raises_what_is_wrong_with_an_event(make):
