@@ -228,10 +228,10 @@ class Courier:
                     message.position = history.append(
                         channel, message.body, events=len(message.events), token=id_of(message.events[0].body)
                     )
+                    self._history_outage.end(now)
             except Exception as error:  # as for other channels
                 self._hold(channel, self._history_outage.begin(error, now))
                 return
-            self._history_outage.end(now)
             try:
                 connection_ids = [each for page in self._pages(channel) for each in page]
             except Exception as error:
