@@ -141,21 +141,27 @@ def main() -> int:
     at_once = send(under_way, 0.1)
     in_all = send(to_the_end, 0.1)
     fast = send([Published(event.at / 4, *event[1:]) for event in to_the_end], 0.1)
-    tail = (
-        f"while all of them go on; until the last has ended {in_all.events / in_all.messages:.2f}, of which no way of "
-        f"sharing has more than {in_all.events / fewest(to_the_end, 0.1):.1f} where nobody waits longer than 0.1 s"
-    )
     rows = [
         Row("events a message, logs 1", sent[WAYS[2][0]].events / sent[WAYS[2][0]].messages, "", 5, 5, is_floor=True),
         Row("events a message, logs 2", sent[WAYS[3][0]].events / sent[WAYS[3][0]].messages, "", 8, 8, is_floor=True),
+        Row("events a message, 25 runs at once", in_all.events / in_all.messages, "", 8, 20, is_floor=True),
         Row(
-            "events a message, 25 runs at once", at_once.events / at_once.messages, "", 8, 20, is_floor=True, note=tail
+            "the same, of an engine four times as fast",
+            fast.events / fast.messages,
+            "",
+            8,
+            20,
+            is_floor=True,
         ),
-        Row("the same, engine four times as fast, to the end", fast.events / fast.messages, "", 8, 20, is_floor=True),
         Row("messages an event, nobody watches", nobody.messages / nobody.events, "", 0, 0),
         Row("reads of the registry an event, nobody watches", nobody.reads / nobody.events, "", 0.2, 0.2),
     ]
     show(rows)
+    print(
+        f"25 runs at once, while none of them has ended: {at_once.events / at_once.messages:.1f} events a message; "
+        "until the last has ended, where nobody waits longer than 0.1 s, no way of sharing has more than "
+        f"{in_all.events / fewest(to_the_end, 0.1):.1f}"
+    )
     return int(any(row.verdict == "MISSED" for row in rows))
 
 
