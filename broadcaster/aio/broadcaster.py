@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..connections import check_connection_id
-from ..errors import ClosedError, UnavailableError
+from ..errors import ClosedError
 from ..face import ADMIN_CHANNEL, ADMIN_EVENT, CLOSE_SECONDS, Face, log_result, log_single
 from ..forks import make_lock, remake_in_child
 from ..history import Position
@@ -21,7 +21,7 @@ from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.background.carriers import Job, make_carrier
 from ..sending.background.event_loops import MOST_POSTS, EventLoops
-from ..sending.background.threads import Threads
+from ..sending.background.threads import Tell, Threads
 from ..sending.engine.engine import Engine
 from ..sending.sender import Reply
 
@@ -264,29 +264,27 @@ class AsyncBroadcaster(Face):
             if not over.done():
                 over.set_result(None)
 
-        try:
-            begun = self._threads.submit(self._begin, job, prepare, partial(_call_in, loop, settle))
-        except UnavailableError:
-            job.is_stopped = True  # the pool keeps what it has started no thread for, until one of the others is free
-            raise
+        self._threads.start(partial(self._begin, job, prepare, partial(_call_in, loop, settle)))
         try:
             await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
             job.is_stopped = True
-            if not begun.cancel():
-                self._carrier.wake()
-                # Either this sees that it was prepared, or the other thread that it is stopped.
-                if isinstance(error, asyncio.CancelledError) and job.method == "POST" and job.is_prepared:
-                    over = loop.create_future()
-                    if job.outcome is None:
-                        await over
+            self._carrier.wake()
+            # Either this sees that it was prepared, or the other thread that it is stopped.
+            if isinstance(error, asyncio.CancelledError) and job.method == "POST" and job.is_prepared:
+                over = loop.create_future()
+                if job.outcome is None:
+                    await over
             raise
         await _wait_for_removals(job)
 
-    def _begin(self, job: Job, prepare: Callable[[], bool], tell: Callable[[], None]) -> None:
-        """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's."""
+    def _begin(self, job: Job, prepare: Callable[[], bool], tell: Tell) -> Tell | None:
+        """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's.
+
+        Return `tell` if the job has its outcome; else the carrier calls it.
+        """
         if job.is_stopped:
-            return
+            return None
         try:
             has_one_page = prepare()
             if job.outcome is None:
@@ -297,10 +295,10 @@ class AsyncBroadcaster(Face):
                 elif not (has_one_page and self._carrier.carry_here(job)):
                     job.pages = self._carrier.prepare(cast("Iterable[list[str]]", job.pages))
                     self._carrier.begin(job, tell)
-                    return
+                    return None
         except BaseException as error:  # of a registry that is somebody's own; nobody may wait for ever
             job.outcome = error
-        tell()
+        return tell
 
     def _close_now(self, timeout: float) -> None:
         try:

@@ -18,10 +18,10 @@ from ..results import PublisherStats
 from ..sending.background.carriers import make_carrier
 from ..sending.sender import Sender
 from .backlog import Backlog
+from .closing import close_at_end
 from .courier import Courier
 from .ledger import CLOSED, INVALID, Ledger
 from .mailbox import Mailbox
-from .process_end import close_at_end
 from .removals import Removals
 from .settings import MOST_BYTES, PublishingSettings
 

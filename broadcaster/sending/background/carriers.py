@@ -13,7 +13,7 @@ from ..engine.task import Task
 from ..fan_out import OnOutcome
 from ..sender import Reply, Sender, to_reply
 from .pages import PagesAhead
-from .threads import interpreter_ends, no_thread
+from .threads import no_thread, process_ends
 from .worker import Worker
 
 Pages = Iterable[Sequence[str] | None]
@@ -164,8 +164,8 @@ class EngineCarrier:
         if job.method != "POST" or not self._here.acquire(blocking=False):
             return False
         try:
-            # The interpreter waits for this thread before it ends, which it would not for the worker's.
-            _carry(self._engine, job, lambda: job.is_stopped or interpreter_ends())
+            # The process waits for this thread before it ends, and for the worker's no longer than a second.
+            _carry(self._engine, job, lambda: job.is_stopped or process_ends())
         finally:
             self._here.release()
         return True

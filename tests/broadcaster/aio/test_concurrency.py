@@ -156,7 +156,7 @@ async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
     caster = make()
     assert caster._registry.few("admin", 1) is None  # the first use looks for other processes
     await caster.register_connection("connection-a=", channels=["logs"])
-    await caster._threads.call(caster._threads._pool.shutdown, False)
+    await asyncio.to_thread(caster._threads.close)
     assert await caster.broadcast("admin", "event", {}) == {"sent": 0, "failed": 0, "stale": 0}
     with pytest.raises(ClosedError):
         await caster.broadcast("logs", "event", {})

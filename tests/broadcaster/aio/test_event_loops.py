@@ -36,7 +36,7 @@ def warm(make, server):
         server.attempts.clear()
         server.attempts.update(before)
         if not with_threads:
-            await caster._threads.call(caster._threads._pool.shutdown, False)
+            await asyncio.to_thread(caster._threads.close)
         return caster
 
     return make_one

@@ -160,7 +160,7 @@ async def test_the_worker_ends_when_it_is_idle_and_starts_again(make, server, ou
 @pytest.mark.parametrize("registry", [MemoryRegistry, OwnRegistry])
 async def test_one_that_is_dropped_without_closing_leaves_nothing(server, our_threads, until, registry):
     caster = AsyncBroadcaster(endpoint_url=server.endpoint.url, region="us-east-1", registry=registry())
-    caster._carrier._worker._idle_seconds = caster._sender._kept._idle_seconds = 0.05
+    caster._carrier._worker._idle_seconds = caster._sender._kept._idle_seconds = caster._threads._idle_seconds = 0.05
     await caster.register_connection("connection-a=")
     await caster.broadcast("admin", "event", {})
     del caster

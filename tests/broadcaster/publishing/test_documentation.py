@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from broadcaster.publishing.closing import SECONDS
 from broadcaster.publishing.courier import UNWATCHED_SECONDS
 from broadcaster.publishing.lanes import LANE_BYTES
 from broadcaster.publishing.ledger import Ledger
-from broadcaster.publishing.process_end import SECONDS
 from broadcaster.publishing.settings import DEFAULT_MAX_AGE, DEFAULT_QUEUE, DEFAULT_WINDOW
 from broadcaster.sending.defaults import DEFAULT_TIMEOUT
 from tests.broadcaster.publishing.received import heard
