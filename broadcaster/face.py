@@ -241,7 +241,6 @@ class Face:
                 with importing:
                     from .publishing.publisher import Publisher
 
-                self._messages.load()
                 publisher = Publisher(
                     messages=self._messages,
                     sender=self._sender,

@@ -12,8 +12,6 @@ from .forks import importing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .json_data import DataEncoder
-
 # A WebSocket API carries at most 128 KB in one message, @connections posts included.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES = 131_072
@@ -34,22 +32,18 @@ _OWN_EVENTS = ("pusher:", "pusher_internal:")
 class MessageEncoder:
     """Encodes events and puts them into envelopes. Thread-safe, also in a signal handler and after `fork`.
 
+    Making one imports `json`: at the first event a signal handler that publishes may come in the middle of that.
+
     Args:
         encoder: for objects that JSON does not know; see `json_data.DataEncoder`.
     """
 
     def __init__(self, encoder: "Callable[[Any], Any] | None" = None) -> None:
-        self._encoder = encoder
-        self._write: DataEncoder | None = None  # json costs a moment to import, and many processes never send
-        self._starts: dict[str, str] = {}  # by event: what comes before its data
-
-    def load(self) -> "DataEncoder":
-        """Import what encoding needs, which the first event does else."""
         with importing:
             from .json_data import DataEncoder
 
-            self._write = DataEncoder(self._encoder)  # which imports json
-        return self._write
+        self._write = DataEncoder(encoder)
+        self._starts: dict[str, str] = {}  # by event: what comes before its data
 
     def event(self, event: str, data: object) -> bytes:
         """Return the members of one event: `"event":…,"data":…,"id":…`, as compact UTF-8.
@@ -58,7 +52,7 @@ class MessageEncoder:
             InvalidArgumentError: the event is no name.
             MessageError: `data` cannot be written as JSON.
         """
-        write = self._write or self.load()
+        write = self._write
         start = self._starts.get(event) if event.__class__ is str else None
         if start is None:
             start = f'"event":{write(check_event(event))},"data":'
@@ -157,5 +151,3 @@ class _Ids:
 
 
 _next_id = _Ids()
-
-encode = MessageEncoder().message

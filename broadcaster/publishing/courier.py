@@ -29,6 +29,7 @@ UNWATCHED_SECONDS = 1.0
 
 _IDLE_SECONDS = 10.0  # after which the thread ends; the next event starts another
 _MOST_UNWATCHED = 10_000  # channels
+_MOST_IN_TURN = 8  # messages of a channel with history, each of which waits for the store
 
 
 class Courier:
@@ -215,7 +216,7 @@ class Courier:
         if now < self._history_outage.until:
             self._hold(channel, self._history_outage.until)
             return
-        while True:
+        for _ in range(_MOST_IN_TURN):  # then other channels have theirs
             message = self._stuck.get(channel)
             if message is None:
                 with self._mailbox.open() as backlog:

@@ -187,9 +187,8 @@ class Lanes:
                 self._count(lane, batch, 1)
             while lane.size > LANE_BYTES and len(lane.batches) > 1:
                 self._drop_oldest(lane, OVERFLOW)
-        while self.events > self._most_events or self.size > MOST_BYTES:
-            fullest = max(self._lanes.values(), key=lambda each: each.size)
-            self._drop_oldest(fullest, OVERFLOW)
+        if self._is_over():
+            self._drop_from_fullest()
         return self._take_off(batches, _join(batches), now_to) if now_to else None
 
     def settle(self, flight: Flight, connection_id: str, failure: Failure | None, now: float) -> None:
@@ -328,6 +327,21 @@ class Lanes:
         self._count(lane, batch, -1)
         batch.missed = batch.missed or reason
         self._leave(batch)
+
+    def _is_over(self) -> bool:
+        return self.events > self._most_events or self.size > MOST_BYTES
+
+    def _drop_from_fullest(self) -> None:
+        """Drop the oldest of whichever lane is the fullest, until the rest is within the bounds.
+
+        Thousands of lanes may have to give one each, before the same batch is out of all of them.
+        """
+        fullest = [(-lane.size, number, lane) for number, lane in enumerate(self._lanes.values())]
+        heapq.heapify(fullest)
+        while self._is_over():
+            _, number, lane = fullest[0]
+            self._drop_oldest(lane, OVERFLOW)
+            heapq.heapreplace(fullest, (-lane.size, number, lane))
 
     def _supersede(self, batch: Batch) -> None:
         batch.is_superseded = True

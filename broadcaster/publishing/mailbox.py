@@ -19,12 +19,13 @@ from contextlib import contextmanager, suppress
 from ..cheap_typing import Any
 from ..results import PublisherStats
 from .backlog import Backlog
-from .ledger import Ledger
+from .ledger import CLOSED, Ledger
 
 # Beyond these the caller sorts, which keeps the bounds: events in the queue, and bytes of one.
 _MOST_UNSORTED = 16
 _LARGE = 4_096
 
+_MOST_ROUNDS = 20
 _TRIES = 100  # to get the lock, a millisecond apart
 
 
@@ -55,7 +56,8 @@ class Mailbox:
     def __init__(self, backlog: Backlog, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._backlog = backlog
         self._clock = clock
-        # Channel, body and key of an event; the reason why something is none; or whom to call when all before is out.
+        # Channel, body and key of an event; the reason why something is none; whom to call when all before is out; or
+        # None, because nothing is sent any more.
         self._inbox: deque[tuple[Any, bytes | None, str | None]] = deque()
         self._lock = allocate_lock()
         self._bell = allocate_lock()  # locked while nobody has rung
@@ -92,6 +94,11 @@ class Mailbox:
         self._sort()
         self.ring()
 
+    def close(self) -> None:
+        """Drop all that waits, as closed, where there is no thread any more. Does not wait."""
+        self._inbox.append((None, None, None))
+        self._sort()
+
     def stats(self) -> PublisherStats:
         """Return the counts of now."""
         for _ in range(_TRIES):
@@ -108,9 +115,8 @@ class Mailbox:
         if not self._waiters:
             return
         with self.open():
-            out = [each for each in self._waiters if self.ledger.has_ended(each[0])]
-            self._waiters = [each for each in self._waiters if each not in out]
-        for _, call in out:
+            out = self._take_waiters()
+        for call in out:
             call()
 
     def ring(self) -> None:
@@ -136,25 +142,40 @@ class Mailbox:
         self._needs_no_bell = _AWAKE
 
     def _sort(self) -> None:
-        while self._inbox and not self._lock.locked():
+        # Again and again, for those who saw the lock held. Not for ever, though, where several threads publish without
+        # a pause: then the next of them goes on with it.
+        for _ in range(_MOST_ROUNDS):
+            if not self._inbox or self._lock.locked():
+                return
             with self._lock:
                 is_due = self._sort_in()
             if is_due and self._needs_no_bell is not _AWAKE:
                 self.ring()
 
     def _sort_in(self) -> bool:
-        """Sort everything into the backlog; return whether a channel is due because of that."""
+        """Sort what is there by now into the backlog; return whether a channel is due because of that."""
         now = self._clock()
         is_due = False
-        while self._inbox:
+        # No more than that, or it would have no end where several threads publish without a pause.
+        for _ in range(len(self._inbox)):
             what, body, latest = self._inbox.popleft()
             if body is not None:
                 is_due = self._backlog.add(what, body, latest, now) <= now or is_due
             elif isinstance(what, str):
                 self.ledger.refuse(what)
+            elif what is None:
+                self._backlog.drop_all(CLOSED)
+                for call in self._take_waiters():
+                    call()
             else:
                 self._flush(what)
         return is_due
+
+    def _take_waiters(self) -> list[Callable[[], None]]:
+        """Take those whose events have ended."""
+        out = [each for each in self._waiters if self.ledger.has_ended(each[0])]
+        self._waiters = [each for each in self._waiters if each not in out]
+        return [call for _, call in out]
 
     def _flush(self, call: Callable[[], None]) -> None:
         generation = self.ledger.next_generation()

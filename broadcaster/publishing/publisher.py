@@ -6,7 +6,6 @@ import time
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 from math import inf
-from threading import Event as Signal
 from typing import TYPE_CHECKING
 
 from ..channels import check_channel
@@ -37,6 +36,9 @@ _PACKAGE = __name__.partition(".")[0]
 
 class Publisher:
     """Takes events from any thread, and sends them in one of its own. `publish` never waits for anything.
+
+    What somebody waits for is a lock, held until then: in an `Event` of `threading`, an exception of a signal handler
+    may leave its own lock taken, for which the thread would then wait for ever.
 
     After a fork the child begins with an empty queue; what the parent had waiting, the parent sends.
 
@@ -88,7 +90,7 @@ class Publisher:
         self._starting = allocate_lock()
         self._start_at = self._clock()
         self._sites: set[tuple[str, str, int]] = set()
-        self._has_ended = Signal()
+        self._running = allocate_lock()  # held for as long as the thread is there
 
     def publish(self, channel: str, event: str, data: object, *, latest: str | None = None) -> None:
         """See `Broadcaster.publish`."""
@@ -117,9 +119,10 @@ class Publisher:
 
     def flush(self, timeout: float) -> bool:
         """See `Broadcaster.flush`."""
-        out = Signal()
-        self.when_out(out.set)
-        return out.wait(max(0.0, timeout))
+        out = allocate_lock()
+        out.acquire()
+        self.when_out(out.release)
+        return out.acquire(timeout=max(0.0, timeout))
 
     def when_out(self, call: Callable[[], None]) -> None:
         """Send what waits now, and call `call`, in some thread, when all of it has ended."""
@@ -143,9 +146,12 @@ class Publisher:
         self.is_closed = True
         left = self._mailbox.ledger.queued
         courier = self._courier
-        if courier is not None:
+        if courier is None:
+            self._mailbox.close()
+        else:
             courier.stop()
-            self._has_ended.wait(max(0.0, end - self._clock()))
+            if self._running.acquire(timeout=max(0.0, end - self._clock())):
+                self._running.release()
         if left:
             logger().warning("%d published events were not sent within %.1f seconds, and are dropped", left, timeout)
 
@@ -153,6 +159,9 @@ class Publisher:
 
     def _start(self) -> None:
         """Start the thread, if nobody else is doing so; where there may be none, do its work before this returns."""
+        if self.is_closed:
+            self._mailbox.close()  # the thread may have ended since the caller looked
+            return
         if self._clock() < self._start_at or self._starting.locked():
             return
         sends_here = forbids_threads()
@@ -173,7 +182,7 @@ class Publisher:
                 max_age=self._settings.max_age,
                 clock=self._clock,
             )
-            self._has_ended.clear()
+            self._running.acquire(False)
             close_at_end(self)
             # Nothing is called between this and the thread: a signal handler that raises would leave it without one.
             self._courier = courier
@@ -182,6 +191,7 @@ class Publisher:
                     start_new_thread(self._run, (courier,))
                 except RuntimeError as error:
                     self._courier = None
+                    self._running.release()
                     self._start_at = self._clock() + _START_PAUSE
                     logger().warning("Events wait, because no thread could be started: %s. It is tried again", error)
                 return
@@ -195,10 +205,10 @@ class Publisher:
             logger().exception("The thread that sends what was published has failed; the next event starts another")
         finally:
             courier.close()
+            self._running.release()
             self._courier = None
-            self._has_ended.set()
         with self._mailbox.open():
-            is_late = self._mailbox.ledger.queued and not self.is_closed
+            is_late = self._mailbox.ledger.queued
         if is_late:  # something was published while this thread was ending
             self._start()
 

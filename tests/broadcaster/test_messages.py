@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.errors import InvalidArgumentError, MessageError
-from broadcaster.messages import MAX_MESSAGE_BYTES, MessageEncoder, _Ids, encode, envelope, id_of
+from broadcaster.messages import MAX_MESSAGE_BYTES, MessageEncoder, _Ids, envelope, id_of
 
+encode = MessageEncoder().message
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -20,7 +20,7 @@ from broadcaster.channels import check_channel
 from broadcaster.connections import check_connection_id
 from broadcaster.endpoint import resolve_endpoint, scope_of
 from broadcaster.errors import BroadcasterError, RefusedError
-from broadcaster.messages import encode
+from broadcaster.messages import MessageEncoder
 from broadcaster.registries import dynamodb_rows
 from broadcaster.registries.redis_keys import Keys
 from broadcaster.sending.fan_out import FanOut
@@ -29,6 +29,7 @@ from broadcaster.signing import ConnectionSigner, Credentials, sign_request
 from broadcaster.subscription_secret import SubscriptionSecret
 
 HERE = Path(__file__).parent
+encode = MessageEncoder().message
 URL = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
 
 

@@ -62,7 +62,7 @@ def test_a_client_that_left_is_stale_and_is_then_forgotten(gateway, caster):
 def test_the_largest_message_arrives_and_a_larger_one_is_refused_before_it_is_sent(gateway, caster):
     with gateway.connect() as client:
         caster.register_connection(connection_id_of(client))
-        overhead = len(broadcaster.messages.encode("logs", "log", ""))
+        overhead = len(broadcaster.messages.MessageEncoder().message("logs", "log", ""))
         assert caster.broadcast("logs", "log", "x" * (131_072 - overhead)).sent == 1
         assert len(client.receive()) == 131_072
         with pytest.raises(broadcaster.MessageError):

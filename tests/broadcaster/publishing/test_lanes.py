@@ -5,6 +5,7 @@ it got a newer one, as superseded.
 """
 
 import json
+import sys
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -211,3 +212,20 @@ def test_what_fits_into_one_billed_message_goes_in_one_to_a_slow_connection_too_
     lanes.land(flight, 1.0)
     [again] = lanes.depart(1.0)
     assert again.body == body
+
+
+def test_to_drop_what_waits_for_hundreds_of_connections_looks_at_each_a_few_times():
+    viewers = [f"viewer-{number}" for number in range(500)]
+    ended = []
+    lanes = Lanes(ended.append, most_events=MOST_EVENTS, max_age=30.0, random=lambda: 0.5)
+    for number in range(MOST_EVENTS + 1):  # the first is under way
+        lanes.offer(batches(number), viewers)
+    calls = []
+    sys.setprofile(lambda frame, kind, argument: calls.append(kind))
+    try:
+        lanes.offer(batches(MOST_EVENTS + 1), viewers)
+    finally:
+        sys.setprofile(None)
+    assert [number_of(*batch.events) for batch in ended] == [1]
+    assert lanes.events == MOST_EVENTS
+    assert len(calls) < 50 * len(viewers)

@@ -3,13 +3,17 @@
 import contextlib
 import datetime
 import gc
+import inspect
 import json
 import logging
 import math
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +31,7 @@ from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 
+ROOT = Path(__file__).parents[3]
 FAST, SLOW, THIRD = "fast-viewer=", "slow-viewer=", "third-viewer="
 
 
@@ -587,16 +592,15 @@ def test_many_threads_publish_and_nothing_is_lost(make, server):
 def test_what_is_published_while_somebody_asks_for_the_stats_is_sent(make, server, monkeypatch):
     caster = make()
     caster.register_connection(FAST)
-    load = caster._messages.load
 
-    def publish_meanwhile():
-        monkeypatch.setattr(caster._messages, "load", load)
+    def make_publisher(**arguments):
         publishing = threading.Thread(target=caster.publish, args=("logs", "log", "meanwhile"))
         publishing.start()
         publishing.join()
-        load()
+        return Publisher(**arguments)
 
-    monkeypatch.setattr(caster._messages, "load", publish_meanwhile)
+    Publisher = publisher.Publisher
+    monkeypatch.setattr(publisher, "Publisher", make_publisher)
     caster.publisher_stats()  # makes the publisher
     assert caster.flush()
     assert heard(server, FAST) == [("logs", "log", "meanwhile")]
@@ -663,6 +667,47 @@ def test_a_signal_handler_that_raises_in_the_middle_of_publish_leaves_nothing_lo
     assert caster.publisher_stats().queued == 0
 
 
+@pytest.mark.parametrize("deed", ["200", "hang"])
+def test_a_signal_handler_that_raises_anywhere_in_flush_leaves_nothing_locked(make, server, deed):
+    class Interrupted(BaseException):
+        pass
+
+    def strike(frame, event, _):
+        nonlocal left
+        code = frame.f_code
+        is_here = "/broadcaster/publishing/" in code.co_filename or code.co_filename == threading.__file__
+        if is_here and not code.co_flags & inspect.CO_GENERATOR:
+            frame.f_trace_lines = False
+            left -= event in ("call", "return")
+            if left == 0:
+                sys.settrace(None)
+                raise Interrupted
+            return strike
+        return None
+
+    caster = make(timeout=0.2, deadline=0.2)
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", 0)
+    assert caster.flush(20.0)
+    place = left = 0
+    while left <= 0:  # until all places have been struck
+        place += 1
+        left = place
+        server.script = lambda connection_id, attempt: deed
+        caster.publish("logs", "log", place)
+        tracing = sys.gettrace()
+        sys.settrace(strike)
+        try:
+            caster.flush(0.01)
+        except Interrupted:
+            pass
+        finally:
+            sys.settrace(tracing)
+        server.script = lambda connection_id, attempt: "200"
+        assert caster.flush(20.0), place
+    assert place > 10
+
+
 def test_a_signal_handler_that_interrupts_publish_may_flush_and_count_and_close(make, server):
     caster = make()
     caster.register_connection(FAST)
@@ -675,6 +720,114 @@ def test_a_signal_handler_that_interrupts_publish_may_flush_and_count_and_close(
     assert caster.flush(20.0)
     with caster._publisher._mailbox._lock:
         caster.close(0.05)
+
+
+def test_a_signal_handler_may_publish_in_the_middle_of_what_the_first_broadcast_imports(server):
+    code = """
+import sys
+caster = None
+class Finder:  # is asked for each module that is imported
+    def find_spec(self, name, path=None, target=None):
+        if caster is not None and name == "broadcaster.compact_json":
+            caster.publish("logs", "log", name)
+sys.meta_path.insert(0, Finder())
+from broadcaster import Broadcaster
+caster = Broadcaster(endpoint_url=sys.argv[1], region="us-east-1", window=0, strict=True)
+caster.register_connection("fast-viewer=")
+print(caster.broadcast("logs", "log", "broadcast").sent)
+caster.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, server.endpoint.url], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_what_is_published_just_before_it_closes_and_left_after_the_end_is_dropped(make, monkeypatch):
+    caster = make()
+    caster.publish("logs", "log", {})
+    mailbox = caster._publisher._mailbox
+    put = mailbox.put
+
+    def put_after_the_end(*event):
+        caster.close()
+        put(*event)
+
+    monkeypatch.setattr(mailbox, "put", put_after_the_end)
+    caster.publish("logs", "log", {})
+    assert caster.flush(20.0)
+    stats = caster.publisher_stats()
+    assert (stats.queued, stats.dropped["closed"]) == (0, 1)
+    assert caster._publisher._courier is None
+
+
+def test_what_is_left_while_the_thread_ends_is_dropped_by_one_who_was_closed(make, monkeypatch):
+    caster = make()
+    caster.publish("logs", "log", {})
+    close = publisher.Courier.close
+
+    def close_and_find_another(courier):
+        close(courier)
+        caster._publisher._mailbox.put("logs", b"{}", None)
+
+    monkeypatch.setattr(publisher.Courier, "close", close_and_find_another)
+    caster.close()
+    wait_until(lambda: caster.publisher_stats().dropped["closed"] == 1)
+    assert caster.publisher_stats().queued == 0
+
+
+def test_what_others_publish_without_a_pause_is_no_reason_to_sort_for_ever(make, monkeypatch):
+    caster = make()
+    caster.publish("logs", "log", {})
+    assert caster.flush(20.0)
+    mailbox = caster._publisher._mailbox
+    add, added = mailbox._backlog.add, []
+
+    def add_while_another_comes(*event):
+        added.append(event)
+        assert len(added) < 1_000
+        mailbox.put("logs", b"{}", None)
+        return add(*event)
+
+    monkeypatch.setattr(mailbox._backlog, "add", add_while_another_comes)
+    mailbox._inbox.append(("logs", b"{}", None))
+    with mailbox.open():
+        pass
+
+
+def test_a_channel_with_history_that_is_never_empty_does_not_hold_up_the_others(make, server):
+    caster = make(history={"kept": 10}, window=0)
+    caster.register_connection(FAST, channels=["kept"])
+    caster.register_connection(THIRD, channels=["others"])
+    append, stored = caster._history.append, []
+
+    def append_while_another_comes(*arguments, **options):
+        stored.append(arguments)
+        if len(stored) < 10_000:
+            caster.publish("kept", "log", {})
+        return append(*arguments, **options)
+
+    caster._history.append = append_while_another_comes
+    caster.publish("kept", "log", {})
+    caster.publish("others", "log", {})
+    wait_until(lambda: heard(server, THIRD))
+    assert len(stored) < 10_000
+    del caster._history.append
+
+
+def test_one_that_is_closed_before_a_thread_could_be_started_has_nothing_waiting(make, server, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    caster = make()
+    caster.register_connection(FAST)
+    monkeypatch.setattr(publisher, "start_new_thread", refuse)
+    caster.publish("logs", "log", {})
+    assert caster.publisher_stats().queued == 1
+    caster.close(0.0)
+    stats = caster.publisher_stats()
+    assert (stats.queued, stats.dropped["closed"]) == (0, 1)
+    assert caster.flush(0.0)
 
 
 async def test_the_asyncio_face_publishes_without_waiting(server):
