@@ -284,6 +284,10 @@ class Face:
             self._registry.close()
 
 
+# What Python's own error names when somebody mistypes a setting of one of them.
+Face.__init__.__qualname__ = "Broadcaster"
+
+
 def _copied(data: object) -> object:
     """Return a copy of data that is encoded later; what cannot be copied as it is."""
     try:

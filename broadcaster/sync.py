@@ -235,11 +235,9 @@ class Broadcaster(Face):
 
     def _warn_in_event_loop(self) -> None:
         """Say once that this call holds up an event loop, if it does: nobody notices before a browser hangs."""
-        if self._has_warned or "asyncio" not in sys.modules:
-            return
-        from asyncio import _get_running_loop
-
-        if _get_running_loop() is not None:
+        # Looked up and not imported, which costs each call; the module may be there without it, while it is imported.
+        running_loop = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+        if running_loop is not None and not self._has_warned and running_loop() is not None:
             self._has_warned = True
             logger().warning(
                 "a synchronous Broadcaster is used in a running event loop and holds it up until every browser "
