@@ -30,6 +30,7 @@ UNWATCHED_SECONDS = 1.0
 _IDLE_SECONDS = 10.0  # after which the thread ends; the next event starts another
 _MOST_UNWATCHED = 10_000  # channels
 _MOST_IN_TURN = 8  # messages of a channel with history, each of which waits for the store
+_STORED_WITHIN = 2.0  # seconds, although nobody who listens answers
 
 
 class Courier:
@@ -73,7 +74,8 @@ class Courier:
         self._landed: deque[tuple[Flight, Job]] = deque()
         self._jobs: set[Job] = set()
         self._unwatched: dict[str, float] = {}
-        # Channels with listeners that are behind: all who listen, and until when nobody else is looked for.
+        # Channels with listeners that are behind: all who listen, and until when nobody else is looked for; or, with a
+        # history, since when nobody could take more.
         self._held: dict[str, tuple[list[str], float]] = {}
         self._stuck: dict[str, _Numbered] = {}
         ledger = mailbox.ledger
@@ -104,7 +106,7 @@ class Courier:
             self._expire_stuck(now)
             if is_open:
                 for channel in [each for each in self._held if each not in due]:
-                    self._feed(channel, *self._held.pop(channel))
+                    self._go_on(channel)
             if is_open and now >= self._history_outage.until:
                 due += [channel for channel in self._stuck if channel not in due]
             for channel in due:
@@ -162,12 +164,19 @@ class Courier:
 
     # What is due
 
+    def _go_on(self, channel: str) -> None:
+        """Go on with a channel that was held."""
+        if self._history is not None and self._history.has(channel):
+            self._send_with_history(channel, self._history, self._clock())
+        else:
+            self._feed(channel, *self._held.pop(channel))
+
     def _send(self, channel: str) -> None:
         now = self._clock()
-        self._held.pop(channel, None)
         if self._history is not None and self._history.has(channel):
             self._send_with_history(channel, self._history, now)
             return
+        self._held.pop(channel, None)
         if self._unwatched.get(channel, now) > now:
             self._discard(channel, now)
             return
@@ -212,11 +221,20 @@ class Courier:
         message there or is posted it. One that could not be stored, or may have been, is tried again as it is: with
         other events in it, what is posted under its number would not be what is stored under it. Where nothing can be
         stored, channels without a history go on.
+
+        What those who listen could not take without loss waits, as elsewhere; but not for long, if that is true of all.
         """
+        connection_ids, since = self._held.pop(channel, ([], now))  # who listened to the message before
         if now < self._history_outage.until:
             self._hold(channel, self._history_outage.until)
             return
         for _ in range(_MOST_IN_TURN):  # then other channels have theirs
+            if not connection_ids or self._lanes.have_room(connection_ids, now):
+                since = now
+            elif now < since + _STORED_WITHIN or not self._lanes.have_room(connection_ids, now, in_one=False):
+                self._held[channel] = connection_ids, since
+                self._hold(channel, now + PATIENCE)
+                return
             message = self._stuck.get(channel)
             if message is None:
                 with self._mailbox.open() as backlog:
@@ -248,6 +266,7 @@ class Courier:
             flight = self._lanes.offer([Batch(channel, message.events, body, shares=False)], connection_ids)
             if flight is not None:
                 self._begin(flight)
+        self._held[channel] = connection_ids, since
 
     def _expire_stuck(self, now: float, reason: str = EXPIRED) -> None:
         """Drop messages that could not be stored for too long. One that was stored after all, clients find there."""

@@ -153,8 +153,12 @@ class Lanes:
         lane = self._lanes.get(connection_id)
         return lane is not None and lane.failures > 0
 
-    def have_room(self, connection_ids: Iterable[str], now: float) -> bool:
-        """Tell whether one more message for these would make nobody lose what waits, but for some that are slow."""
+    def have_room(self, connection_ids: Iterable[str], now: float, *, in_one: bool = True) -> bool:
+        """Tell whether one more message for these would make nobody lose what waits, but for some that are slow.
+
+        Args:
+            in_one: whether there has to be room for one of them at least; else all may be slow.
+        """
         if not self._lanes:
             return True
         has_room, full = False, []
@@ -164,7 +168,7 @@ class Lanes:
                 has_room = True
             else:
                 full.append(lane)
-        return has_room and not [lane for lane in full if not _is_slow(lane, now)]
+        return (has_room or not in_one) and not [lane for lane in full if not _is_slow(lane, now)]
 
     def offer(self, batches: Sequence[Batch], connection_ids: Iterable[str]) -> Flight | None:
         """Let these connections get batches of one message; return the flight to those who can get it now."""

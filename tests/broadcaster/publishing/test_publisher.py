@@ -169,8 +169,9 @@ def test_what_waits_for_all_connections_together_is_bounded_too(make, server):
     assert stats.queued + sum(stats.dropped.values()) == 20 * 51
 
 
-def test_a_burst_larger_than_what_may_wait_for_one_connection_loses_nothing(make, server, sender):
-    caster = make(sender=sender)
+@pytest.mark.parametrize("history", [None, {"logs": 10_000}])
+def test_a_burst_larger_than_what_may_wait_for_one_connection_loses_nothing(make, server, sender, history):
+    caster = make(sender=sender, history=history)
     server.answer_after = 0.01
     for viewer in (FAST, THIRD):
         caster.register_connection(viewer)
@@ -182,6 +183,21 @@ def test_a_burst_larger_than_what_may_wait_for_one_connection_loses_nothing(make
     assert caster.publisher_stats().events == 2_000
     assert max(map(len, server.bodies[FAST])) <= 32_768
     assert len(server.bodies[FAST]) <= 1 + 2_000 * 600 // 32_768 + 10, "as few messages as fit"
+
+
+def test_what_has_a_history_is_stored_although_all_who_listen_hang(make, server):
+    server.script = lambda connection_id, attempt: "hang"
+    caster = make(history={"logs": 10_000}, timeout=60.0, deadline=60.0)
+    for viewer in (FAST, SLOW):
+        caster.register_connection(viewer)
+    for number in range(2_000):
+        caster.publish("logs", "log", [number, "x" * 500])
+    wait_until(lambda: stored(caster) == list(range(2_000)))
+
+
+def stored(caster):
+    messages = caster.read_history("logs", rewind=10_000)["messages"]
+    return [event["data"][0] for message in messages for event in message.get("events") or [message]]
 
 
 def test_who_comes_while_the_others_hang_is_seen_although_another_channel_is_busy(make, server):
