@@ -1,21 +1,20 @@
 """What the two faces share: the endpoint, the registry, the sender, and what is checked before they are used."""
 
 import time
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from copy import deepcopy
 
 from .channels import MAX_CHANNELS, check_channel
 from .cheap_typing import TYPE_CHECKING, Any
 from .connections import check_connection_id
 from .errors import BroadcasterError, ClosedError, ConfigurationError, InvalidArgumentError
-from .forks import importing, remake_in_child
+from .forks import importing, notice_fork, remake_in_child
 from .history import Position
 from .history.positions import numbered
 from .listeners import Listeners, connections_in
 from .log import DEBUG, INFO, WARNING, listening, logger
-from .messages import POSITION_BYTES, MessageEncoder, id_of
+from .messages import POSITION_BYTES, MessageEncoder, check_size, id_of
 from .registries import Registry
 from .results import BroadcastResult, PublisherStats
 
@@ -35,6 +34,9 @@ _REMOVED_AT_ONCE = 100  # connection ids
 # In which `close` still sends what was published.
 CLOSE_SECONDS = 2.0
 
+_ENVELOPE = len('{"channel":"",}')
+_SURELY_SMALL = 100_000  # bytes
+
 ADMIN_CHANNEL = "admin"
 ADMIN_EVENT = "admin_event"
 
@@ -51,6 +53,8 @@ def takes_the_arguments_of(made: "Callable[P, object]") -> "Callable[[Callable[.
 
 class Face:
     """The settings and what they make; each of the methods may block, and is safe to call from any thread."""
+
+    _publishing_early_in: int  # the thread that does so
 
     def __init__(
         self,
@@ -141,6 +145,18 @@ class Face:
         has_history = self._history is not None and self._history.has(channel)
         return self._messages.message(channel, event, data, room=POSITION_BYTES if has_history else 0)
 
+    def _encode_event(self, channel: str, event: str, data: object, latest: str | None) -> bytes:
+        """Return the members of an event that is published, if it is one."""
+        check_channel(channel)
+        if latest is not None and not isinstance(latest, str):
+            raise InvalidArgumentError(f"latest is a key, which is text, not {type(latest).__name__}")
+        body = self._messages.event(event, data)
+        if len(body) > _SURELY_SMALL:
+            has_history = self._history is not None and self._history.has(channel)
+            room = POSITION_BYTES if has_history else 0
+            check_size(event, len(body) + len(channel) + _ENVELOPE + room)
+        return body
+
     def _append(self, channel: str, body: bytes) -> bytes:
         """Store a message if its channel has a history; return it as it is sent, then with its number."""
         if self._history is None:
@@ -212,12 +228,13 @@ class Face:
             MessageError: with `strict=True`: `data` is not JSON, or too large.
             ClosedError: with `strict=True`: this broadcaster was closed.
         """
-        publisher = self._publisher or self._make_publisher()
+        publisher = self._publisher
         if publisher is None or self._early:
-            self._early.append((channel, event, _copied(data), latest))
-            self._publish_early()
-        else:
-            publisher.publish(channel, event, data, latest=latest)
+            publisher = self._publisher_after_early()
+            if publisher is None:
+                self._leave_early(channel, event, data, latest)
+                return
+        publisher.publish(channel, event, data, latest=latest)
 
     def publisher_stats(self) -> PublisherStats:
         """Return what became of the events that this process published: counts, which never go down but for `queued`.
@@ -242,36 +259,68 @@ class Face:
                     from .publishing.publisher import Publisher
 
                 publisher = Publisher(
-                    messages=self._messages,
+                    encode=self._encode_event,
                     sender=self._sender,
                     pages=self._pages,
                     remove_stale=self._remove_stale,
                     history=self._history,
                     settings=self._publishing,
                 )
-                publisher.is_closed = self._is_closed
                 self._publisher = publisher
+                if self._is_closed:  # also if it was just now
+                    publisher.is_closed = True
         return self._publisher
 
-    def _publish_early(self) -> None:
-        """Publish what came before the publisher was there, unless another thread is doing so.
+    def _publisher_after_early(self) -> "Publisher | None":
+        """Return the publisher, when it has all that came before it was there; None if that may not be waited for."""
+        notice_fork()
+        publisher = self._publisher or self._make_publisher()
+        if publisher is None or self._publishing_early_in == get_ident():  # a signal handler, further up the stack
+            return None
+        self._publish_early()
+        return publisher
 
-        What is published meanwhile gets behind it: an event leaves the queue only when it is with the publisher.
+    def _leave_early(self, channel: str, event: str, data: object, latest: str | None) -> None:
+        """Leave an event for the publisher that is being made."""
+        try:
+            self._early.append((channel, self._encode_event(channel, event, data, latest), latest))
+        except Exception as error:
+            if self._publishing.strict:
+                raise
+            self._early.append((channel, error, latest))
+        if len(self._early) > self._publishing.queue:
+            time.sleep(0.001)  # or so many would leave theirs that the import does not get on
+        self._publish_early()
+
+    def _publish_early(self) -> None:
+        """Publish what came before the publisher was there, if it is there now.
+
+        Others wait meanwhile, so that they get behind it; nothing of this takes long.
         """
-        while (publisher := self._publisher) is not None and self._early and not self._publishing_early.locked():
-            with self._publishing_early:
+        publisher = self._publisher
+        if publisher is None or not self._early or self._publishing_early_in == get_ident():
+            return
+        with self._publishing_early:
+            try:
+                self._publishing_early_in = get_ident()
                 while self._early:
-                    channel, event, data, latest = self._early[0]
+                    channel, body, latest = self._early[0]
                     try:
-                        publisher.publish(channel, event, data, latest=latest)
+                        if isinstance(body, bytes):
+                            publisher.put(channel, body, latest)
+                        else:
+                            publisher.refuse(body)
                     finally:
-                        self._early.popleft()
+                        self._early.popleft()  # not before: who flushes looks whether it is there
+            finally:
+                self._publishing_early_in = 0
 
     def _begin_publishing(self) -> None:
         """Begin without what waits for the publisher: at first, and in a forked child."""
         self._making_publisher = allocate_lock()
         self._publishing_early = allocate_lock()
-        self._early: deque[tuple[str, str, object, str | None]] = deque()
+        self._publishing_early_in = 0
+        self._early: deque[tuple[str, bytes | Exception, str | None]] = deque()
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -288,12 +337,8 @@ class Face:
 Face.__init__.__qualname__ = "Broadcaster"
 
 
-def _copied(data: object) -> object:
-    """Return a copy of data that is encoded later; what cannot be copied as it is."""
-    try:
-        return deepcopy(data)
-    except Exception:  # whatever a user's own classes raise
-        return data
+# What Python's own error names when somebody mistypes a setting of one of them.
+Face.__init__.__qualname__ = "Broadcaster"
 
 
 def _make_history(keep: "Mapping[str, int] | None", lifetime: float, registry: Registry) -> "History | None":

@@ -21,8 +21,10 @@ def call_at_end(function: Callable[..., None]) -> None:
         return
     _registered[function] = os.getpid()
     atexit.register(function)
+    # Another thread may be importing these: then this is none of their children.
     for name in _FINALIZING:
-        if name in sys.modules:
-            sys.modules[name].Finalize(None, function, exitpriority=100)
-    if "celery.signals" in sys.modules:  # its workers end with neither, but say so before
-        sys.modules["celery.signals"].worker_process_shutdown.connect(function, weak=False)
+        if finalize := getattr(sys.modules.get(name), "Finalize", None):
+            finalize(None, function, exitpriority=100)
+    # Celery's workers end with neither, but say so before.
+    if shutdown := getattr(sys.modules.get("celery.signals"), "worker_process_shutdown", None):
+        shutdown.connect(function, weak=False)

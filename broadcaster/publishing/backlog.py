@@ -18,7 +18,7 @@ _ENVELOPE = 32 + POSITION_BYTES  # bytes at most around the channel's name and t
 _MOST_COMPARED = 100  # channels
 _SIZE = attrgetter("size")
 _MOST_GAPS = 32
-_MOST_QUIET = 1_000  # channels that are remembered although nothing waits on them
+_MOST_QUIET = 1_000  # channels beyond which those are forgotten on which nothing waits
 
 
 class _Channel:
@@ -76,6 +76,7 @@ class Backlog:
         self._all: dict[str, _Channel] = {}
         self._waiting: dict[str, _Channel] = {}  # those of them that have events
         self._ranks: defaultdict[int, dict[_Channel, None]] = defaultdict(dict)  # the same, by rank
+        self._forget_at = _MOST_QUIET
         self.count = 0
         self.size = 0
 
@@ -218,7 +219,8 @@ class Backlog:
                 self._ranks[rank][queue] = None
 
     def _forget_quiet(self, now: float) -> None:
-        if len(self._all) - len(self._waiting) < _MOST_QUIET:
+        if len(self._all) < self._forget_at:
             return
         for channel in [each for each, queue in self._all.items() if not queue.events and queue.open_at <= now]:
             del self._all[channel]
+        self._forget_at = max(_MOST_QUIET, 2 * len(self._all))  # or each new one would look at all that there are

@@ -1,6 +1,7 @@
 """What became of the events that were published. No I/O, no lock: who owns it sees to that."""
 
 from collections.abc import Iterable
+from math import inf
 
 from ..results import PublisherStats
 
@@ -77,9 +78,9 @@ class Ledger:
         self.generation += 1
         return self.generation - 1
 
-    def has_ended(self, generation: int) -> bool:
-        """Tell whether every event up to this generation has ended."""
-        return all(each > generation for each in self._open)
+    def open_since(self) -> float:
+        """Return the first generation of which an event has not ended; infinity if all have."""
+        return min(self._open, default=inf)
 
     def stats(self) -> PublisherStats:
         """Return the counts of now."""

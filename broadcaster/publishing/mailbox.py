@@ -24,6 +24,8 @@ from .ledger import CLOSED, Ledger
 # Beyond these the caller sorts, which keeps the bounds: events in the queue, and bytes of one.
 _MOST_UNSORTED = 16
 _LARGE = 4_096
+# Beyond this it lets the one who sorts go on, which had to wait for the interpreter while all others left theirs.
+_MOST_BEHIND = 1_000
 
 _MOST_ROUNDS = 20
 _TRIES = 100  # to get the lock, a millisecond apart
@@ -72,6 +74,8 @@ class Mailbox:
         if channel not in self._needs_no_bell:
             self.ring()
         if len(self._inbox) > _MOST_UNSORTED or len(body) > _LARGE:
+            if len(self._inbox) > _MOST_BEHIND and self._lock.locked():
+                time.sleep(0.001)
             self._sort()
 
     def refuse(self, reason: str) -> None:
@@ -173,14 +177,15 @@ class Mailbox:
 
     def _take_waiters(self) -> list[Callable[[], None]]:
         """Take those whose events have ended."""
-        out = [each for each in self._waiters if self.ledger.has_ended(each[0])]
-        self._waiters = [each for each in self._waiters if each not in out]
-        return [call for _, call in out]
+        open_since = self.ledger.open_since()
+        out = [call for generation, call in self._waiters if generation < open_since]
+        self._waiters = [each for each in self._waiters if each[0] >= open_since]
+        return out
 
     def _flush(self, call: Callable[[], None]) -> None:
         generation = self.ledger.next_generation()
         self._backlog.hurry()
-        if self.ledger.has_ended(generation):
+        if generation < self.ledger.open_since():
             call()
         else:
             self._waiters.append((generation, call))

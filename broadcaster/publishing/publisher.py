@@ -3,16 +3,14 @@
 import os
 import sys
 import time
-from _thread import allocate_lock, start_new_thread
+from _thread import TIMEOUT_MAX, allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..channels import check_channel
-from ..errors import ClosedError, InvalidArgumentError
+from ..errors import ClosedError
 from ..forks import forbids_threads, notice_fork, remake_in_child
 from ..log import logger
-from ..messages import POSITION_BYTES, MessageEncoder, check_size
 from ..results import PublisherStats
 from ..sending.background.carriers import make_carrier
 from ..sending.sender import Sender
@@ -27,8 +25,6 @@ from .settings import MOST_BYTES, PublishingSettings
 if TYPE_CHECKING:
     from ..history.choose import History
 
-_ENVELOPE = len('{"channel":"",}')
-_SURELY_SMALL = 100_000  # bytes
 _START_PAUSE = 1.0  # seconds after which a thread that could not be started is tried again
 _MOST_SITES = 1_000
 _PACKAGE = __name__.partition(".")[0]
@@ -43,6 +39,7 @@ class Publisher:
     After a fork the child begins with an empty queue; what the parent had waiting, the parent sends.
 
     Args:
+        encode: returns the members of an event, from its channel, name, data and key; raises what is wrong with it.
         pages: yields who listens to a channel; may block.
         remove_stale: forgets connections that are gone; may block.
         history: numbers and keeps the messages of the channels that have one; may block.
@@ -54,7 +51,7 @@ class Publisher:
     def __init__(
         self,
         *,
-        messages: MessageEncoder,
+        encode: Callable[[str, str, object, str | None], bytes],
         sender: Sender,
         pages: Callable[[str], Iterator[list[str]]],
         remove_stale: Callable[[list[str]], None],
@@ -62,7 +59,7 @@ class Publisher:
         settings: PublishingSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._messages = messages
+        self._encode = encode
         self._sender = sender
         self._pages = pages
         self._remove_stale = remove_stale
@@ -98,31 +95,28 @@ class Publisher:
         try:
             if self.is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
-            check_channel(channel)
-            if latest is not None and not isinstance(latest, str):
-                raise InvalidArgumentError(f"latest is a key, which is text, not {type(latest).__name__}")
-            body = self._messages.event(event, data)
-            if len(body) > _SURELY_SMALL:
-                has_history = self._history is not None and self._history.has(channel)
-                room = POSITION_BYTES if has_history else 0
-                check_size(event, len(body) + len(channel) + _ENVELOPE + room)
+            body = self._encode(channel, event, data, latest)
         except Exception as error:  # a user's own classes may raise anything while they are encoded
             if self._settings.strict:
                 raise
-            self._refuse(error)
+            self.refuse(error)
             return
+        self.put(channel, body, latest)
+        if self._sends_at_once:
+            self.flush(self._settings.timeout)
+
+    def put(self, channel: str, body: bytes, latest: str | None) -> None:
+        """Let an event be sent that was encoded."""
         self._mailbox.put(channel, body, latest)
         if self._courier is None:
             self._start()
-        if self._sends_at_once:
-            self.flush(self._settings.timeout)
 
     def flush(self, timeout: float) -> bool:
         """See `Broadcaster.flush`."""
         out = allocate_lock()
         out.acquire()
         self.when_out(out.release)
-        return out.acquire(timeout=max(0.0, timeout))
+        return out.acquire(timeout=_at_most(timeout))
 
     def when_out(self, call: Callable[[], None]) -> None:
         """Send what waits now, and call `call`, in some thread, when all of it has ended."""
@@ -150,7 +144,7 @@ class Publisher:
             self._mailbox.close()
         else:
             courier.stop()
-            if self._running.acquire(timeout=max(0.0, end - self._clock())):
+            if self._running.acquire(timeout=_at_most(end - self._clock())):
                 self._running.release()
         if left:
             logger().warning("%d published events were not sent within %.1f seconds, and are dropped", left, timeout)
@@ -214,7 +208,7 @@ class Publisher:
 
     # What was wrong
 
-    def _refuse(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
         """Count what is no event, and log it once for each kind of mistake and place that makes it."""
         self._mailbox.refuse(CLOSED if isinstance(error, ClosedError) else INVALID)
         file, line = _call_site()
@@ -222,6 +216,11 @@ class Publisher:
         if site not in self._sites and len(self._sites) < _MOST_SITES:
             self._sites.add(site)
             logger().error("An event published in %s, line %d, is dropped, and all like it: %s", file, line, error)
+
+
+def _at_most(timeout: float) -> float:
+    """Return what a lock takes as its timeout."""
+    return min(max(0.0, timeout), TIMEOUT_MAX)
 
 
 def _call_site() -> tuple[str, int]:

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import ParamSpec, TypeVar
@@ -23,7 +24,6 @@ T = TypeVar("T")
 Tell = Callable[[], None]
 
 _is_ending = False
-_all: "weakref.WeakSet[Threads]" = weakref.WeakSet()
 
 
 def no_thread(error: RuntimeError) -> BroadcasterError:
@@ -35,7 +35,11 @@ def no_thread(error: RuntimeError) -> BroadcasterError:
 
 def process_ends() -> bool:
     """Return whether the process waits for these threads to end, and for none of the application's own."""
-    return _is_ending
+    if not _is_ending:
+        return False
+    # A child of `multiprocessing` says that it ends before it waits for the application's threads.
+    main = threading.main_thread()
+    return all(each.daemon or each is main for each in threading.enumerate())
 
 
 class Threads:
@@ -53,14 +57,13 @@ class Threads:
         self._is_closed = False
         self._begin()
         remake_in_child(self._begin)
-        _all.add(self)
 
     def _begin(self) -> None:
         """Begin without any thread: at first, and in a forked child, which has inherited none."""
-        self._lock = make_lock()
-        self._calls: SimpleQueue[Callable[[], Tell | None] | None] = SimpleQueue()
-        self._threads: set[threading.Thread] = set()
-        self._free = 0  # threads that wait for a call, less the calls that wait for a thread
+        self._pool = _Pool()
+
+    def __del__(self) -> None:
+        self._pool.calls.put(None)  # the threads hold the pool alone, so that they end with this
 
     def start(self, call: Callable[[], Tell | None]) -> None:
         """Make a call in one of the threads.
@@ -73,15 +76,16 @@ class Threads:
             ClosedError: there are no threads any more, or the process is about to end.
             UnavailableError: the machine has no thread left.
         """
-        with self._lock:
+        pool = self._pool
+        with pool.lock:
             if _is_ending:
                 raise ClosedError("nothing can be sent any more: the process is about to end")
             if self._is_closed:
                 raise ClosedError("this broadcaster was closed; make a new one")
-            if self._free <= 0 and len(self._threads) < _MOST:
-                self._add_thread()
-            self._free -= 1
-            self._calls.put(call)
+            if pool.free <= 0 and len(pool.threads) < _MOST:
+                pool.add_thread(self._idle_seconds)
+            pool.free -= 1
+            pool.calls.put(call)
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Call the function in one of the threads.
@@ -90,16 +94,7 @@ class Threads:
             ClosedError, UnavailableError: as `start`.
         """
         future: Future[T] = Future()
-
-        def call() -> Tell | None:
-            if not future.set_running_or_notify_cancel():
-                return None
-            try:
-                return partial(future.set_result, function(*args, **kwargs))
-            except BaseException as error:
-                return partial(future.set_exception, error)
-
-        self.start(call)
+        self.start(partial(_settle, future, partial(function, *args, **kwargs)))
         return future
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -113,50 +108,98 @@ class Threads:
 
     def close(self) -> None:
         """Wait for what has been submitted, and end the threads."""
-        with self._lock:
-            self._is_closed = True
-            threads = list(self._threads)
-            for _ in threads:
-                self._calls.put(None)
-        for thread in threads:
-            thread.join()
+        self._is_closed = True
+        self._pool.end()
 
-    def _add_thread(self) -> None:
+
+class _Pool:
+    """The threads of one process.
+
+    Attributes:
+        calls: that wait for a thread; None ends them all.
+        free: threads that wait for a call, less the calls that wait for a thread. Each counts itself: where it is
+            started a signal handler may raise, and it is there all the same.
+    """
+
+    def __init__(self) -> None:
+        self.lock = make_lock()
+        self.calls: SimpleQueue[Callable[[], Tell | None] | None] = SimpleQueue()
+        self.threads: set[threading.Thread] = set()
+        self.free = 0
+        _pools.add(self)
+
+    def end(self) -> None:
+        """Wait for the calls that are there, and end the threads."""
+        with self.lock:
+            self.calls.put(None)
+            threads = list(self.threads)
+        for thread in threads:
+            with suppress(RuntimeError):  # a signal handler's exception came before it was started
+                thread.join()
+
+    def add_thread(self, idle_seconds: float) -> None:
+        call_at_end(_close_all)
         # Daemons, because the interpreter would wait for others before it says that it ends.
-        thread = threading.Thread(target=self._run, name="broadcaster-registry", daemon=True)
+        thread = threading.Thread(target=self._run, args=(idle_seconds,), name="broadcaster-registry", daemon=True)
+        self.threads.add(thread)
         try:
             thread.start()
         except RuntimeError as error:
+            self.threads.discard(thread)
             raise no_thread(error) from error
-        self._threads.add(thread)
-        self._free += 1
-        call_at_end(_close_all)
 
-    def _run(self) -> None:
-        calls = self._calls
+    def _run(self, idle_seconds: float) -> None:
+        call: Callable[[], Tell | None] | None
+        tell: Tell | None = None
         while True:
-            try:
-                call = calls.get(timeout=self._idle_seconds)
-            except Empty:
-                with self._lock:
-                    if self._free > 0:  # else a call has been put there for this one
-                        self._free -= 1
-                        self._threads.discard(threading.current_thread())
-                        return
-                continue
-            if call is None:
-                return
-            tell = call()
-            with self._lock:
-                self._free += 1
+            with self.lock:
+                self.free += 1
             if tell is not None:
                 tell()
-            del call, tell  # what they hold is not to live on while this waits
+            call = tell = None  # what they hold is not to live on while this waits
+            while call is None:
+                try:
+                    call = self.calls.get(timeout=idle_seconds)
+                except Empty:
+                    with self.lock:
+                        if self.free > 0:  # else a call has been put there for this one
+                            self.free -= 1
+                            self.threads.discard(threading.current_thread())
+                            return
+                else:
+                    if call is None:
+                        self.calls.put(None)  # for the next of them
+                        return
+            tell = call()
+
+
+def _settle(future: "Future[T]", function: Callable[[], T]) -> Tell | None:
+    """Call the function, and return what tells whoever waits."""
+    try:
+        if not future.set_running_or_notify_cancel():
+            return None
+        return partial(future.set_result, function())
+    except BaseException as error:
+        return partial(future.set_exception, error)
+    finally:
+        del future  # or an error's traceback would hold it, and it the error, until the next garbage collection
 
 
 def _close_all(**_: object) -> None:
     """Let what is under way come to its end, as the process does; broadcasts see that they are to stop."""
     global _is_ending
     _is_ending = True
-    for threads in list(_all):
-        threads.close()
+    for pool in list(_pools):
+        pool.end()
+
+
+_pools: "weakref.WeakSet[_Pool]" = weakref.WeakSet()
+
+
+def _forget_pools() -> None:
+    """Begin without those of the parent, in a forked child: nobody is left who would let go of their locks."""
+    global _pools
+    _pools = weakref.WeakSet()
+
+
+remake_in_child(_forget_pools)

@@ -1,10 +1,12 @@
 """The threads in which what may block is called: as few as do, gone when idle, waited for at the end."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -33,7 +35,7 @@ def in_turn(threads, times):
 
 def test_calls_one_after_another_take_one_thread(threads):
     assert len(in_turn(threads, 200)) == 1
-    assert len(threads._threads) == 1
+    assert len(threads._pool.threads) == 1
 
 
 def test_calls_at_once_take_one_thread_each_up_to_64(threads):
@@ -45,13 +47,13 @@ def test_calls_at_once_take_one_thread_each_up_to_64(threads):
         return threading.get_ident()
 
     futures = [threads.submit(wait) for _ in range(70)]
-    at_once = sum(running.acquire(timeout=30) for _ in range(64)), len(threads._threads)
+    at_once = sum(running.acquire(timeout=30) for _ in range(64)), len(threads._pool.threads)
     gate.release(70)
     assert at_once == (64, 64)
     assert len({future.result(30) for future in futures}) == 64
     # All of them are free again, and none is added.
     assert len(in_turn(threads, 100)) <= 64
-    assert len(threads._threads) == 64
+    assert len(threads._pool.threads) == 64
 
 
 def test_what_is_raised_reaches_the_caller_and_the_thread_goes_on(threads):
@@ -63,7 +65,7 @@ def test_what_is_raised_reaches_the_caller_and_the_thread_goes_on(threads):
     with pytest.raises(SystemExit):
         threads.submit(sys.exit).result(30)
     assert asyncio.run(call()) == 3
-    assert len(threads._threads) == 1
+    assert len(threads._pool.threads) == 1
 
 
 def test_a_call_that_was_cancelled_before_it_began_is_never_made(threads):
@@ -86,11 +88,11 @@ def test_idle_threads_end_and_the_next_call_starts_one():
     threads = Threads(idle_seconds=0.01)
     for _ in range(50):
         assert threads.submit(len, "abc").result(30) == 3
-        ended = list(threads._threads)
+        ended = list(threads._pool.threads)
         for thread in ended:
             thread.join(30)
-        assert not threads._threads
-    assert threads._free == 0
+        assert not threads._pool.threads
+    assert threads._pool.free == 0
     threads.close()
 
 
@@ -106,7 +108,7 @@ def test_a_thread_that_is_given_a_call_just_when_it_would_end_stays(threads):
                     late.append(threads.submit(abs, -7))
                 raise
 
-    threads._calls = Calls()
+    threads._pool.calls = Calls()
     assert threads.submit(len, "abc").result(30) == 3
     while not late:
         time.sleep(0.005)
@@ -129,16 +131,63 @@ def test_closing_waits_for_all_calls_and_takes_no_more(threads):
         threads.submit(len, "abc")
 
 
+def test_threads_end_when_nobody_has_them_any_more():
+    threads = Threads()
+    threads.submit(len, "abc").result(30)
+    [thread] = threads._pool.threads
+    del threads
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_one_who_was_interrupted_while_a_thread_was_started_can_go_on_and_close(threads, monkeypatch):
+    start = threading.Thread.start
+
+    def start_and_raise(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_raise)
+    with pytest.raises(KeyboardInterrupt):
+        threads.submit(len, "abc")
+    monkeypatch.undo()
+    gate = threading.Event()
+    for _ in range(2):
+        threads.submit(gate.wait)
+    threading.Timer(0.05, gate.set).start()
+    threads.close()
+    assert not any(thread.is_alive() for thread in threads._pool.threads)
+
+
+def test_an_error_is_gone_with_its_future(threads):
+    def fail():
+        raise ValueError
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            future = threads.submit(fail)
+            assert isinstance(future.exception(30), ValueError)
+        del future
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Future)]
+    finally:
+        gc.enable()
+
+
 ENDING = """
-import sys, time
-from broadcaster.sending.background.threads import Threads
+import sys, threading, time
+from broadcaster.sending.background.threads import Threads, process_ends
 
 def call():
     time.sleep(0.2)
-    print("done", flush=True)
+    print("ends" if process_ends() else "goes on", flush=True)
 
-def leave():
-    Threads().submit(call)
+def leave(threads=Threads()):
+    if sys.argv[2] == "nobody":
+        threads.submit(call)
+    else:
+        threading.Thread(target=lambda: threads.submit(call).result()).start()
 
 if __name__ == "__main__":
     if sys.argv[1] == "alone":
@@ -152,16 +201,16 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.parametrize(("waiting", "printed"), [("nobody", "ends"), ("a thread", "goes on")])
 @pytest.mark.parametrize(
     "how", ["alone", "spawn", pytest.param("fork", marks=pytest.mark.skipif("sys.platform != 'linux'"))]
 )
-def test_a_process_ends_after_the_calls_that_are_under_way(tmp_path, how):
+def test_a_process_ends_after_the_calls_that_are_under_way(tmp_path, how, waiting, printed):
     program = tmp_path / "program.py"
     program.write_text(ENDING)
-    done = subprocess.run(
-        [sys.executable, program, how], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+    command, environment = [sys.executable, program, how, waiting], {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (f"{printed}\n", "", 0)
 
 
 def test_at_the_end_of_the_process_it_is_said_that_nothing_can_be_sent():

@@ -70,7 +70,7 @@ class BacklogMachine(RuleBasedStateMachine):
         if hasattr(self, "backlog"):
             self.backlog.drop_all("closed")
             assert (self.backlog.count, self.backlog.size, self.backlog.next_due()) == (0, 0, inf)
-            assert self.ledger.has_ended(self.ledger.generation)
+            assert self.ledger.open_since() == inf
 
 
 TestBacklog = BacklogMachine.TestCase

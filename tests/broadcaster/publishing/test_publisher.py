@@ -26,7 +26,9 @@ from broadcaster import (
     RegistryError,
 )
 from broadcaster.messages import MessageEncoder, envelope
-from broadcaster.publishing import publisher
+from broadcaster.publishing import mailbox, publisher
+from broadcaster.publishing.backlog import Backlog
+from broadcaster.publishing.lanes import Lanes
 from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -811,24 +813,81 @@ def test_what_others_publish_without_a_pause_is_no_reason_to_sort_for_ever(make,
         pass
 
 
-def test_a_channel_with_history_that_is_never_empty_does_not_hold_up_the_others(make, server):
-    caster = make(history={"kept": 10}, window=0)
-    caster.register_connection(FAST, channels=["kept"])
+def test_where_callers_leave_more_than_is_sorted_they_let_the_one_who_sorts_go_on(make, monkeypatch):
+    caster = make()
+    caster.publish("logs", "log", {})
+    box, slept = caster._publisher._mailbox, []
+    monkeypatch.setattr(mailbox.time, "sleep", lambda seconds: slept.append(box._lock.release()))
+    box._lock.acquire()  # as a thread that waits for the interpreter
+    for _ in range(1_500):
+        caster.publish("logs", "log", {})
+    assert len(slept) == 1
+    assert len(box._inbox) <= 17
+
+
+@pytest.mark.parametrize("history", [None, {"flood": 10}])
+def test_a_channel_without_a_window_that_is_never_empty_does_not_hold_up_the_others(make, server, monkeypatch, history):
+    server.script = lambda connection_id, attempt: "hang" if connection_id == SLOW else "200"
+    caster = make(window=0, timeout=60.0, history=history)
+    caster.register_connection(SLOW, channels=["flood"])
     caster.register_connection(THIRD, channels=["others"])
-    append, stored = caster._history.append, []
+    take, taken = Backlog.take, []
 
-    def append_while_another_comes(*arguments, **options):
-        stored.append(arguments)
-        if len(stored) < 10_000:
-            caster.publish("kept", "log", {})
-        return append(*arguments, **options)
+    def take_while_another_comes(backlog, channel, now):
+        if channel == "flood" and len(taken) < 20_000:
+            taken.append(caster.publish("flood", "log", {}, latest="one"))
+        return take(backlog, channel, now)
 
-    caster._history.append = append_while_another_comes
-    caster.publish("kept", "log", {})
+    monkeypatch.setattr(Backlog, "take", take_while_another_comes)
+    caster.publish("flood", "log", {})
     caster.publish("others", "log", {})
     wait_until(lambda: heard(server, THIRD))
-    assert len(stored) < 10_000
-    del caster._history.append
+    assert len(taken) < 20_000
+    monkeypatch.undo()
+
+
+def test_a_viewer_of_hundreds_of_channels_costs_each_message_a_few_looks(make, server, monkeypatch):
+    caster = make()
+    caster.register_connection(FAST)
+    have_room, looks = Lanes.have_room, []
+    monkeypatch.setattr(Lanes, "have_room", lambda *rest, **more: looks.append(1) or have_room(*rest, **more))
+    for number in range(800):
+        caster.publish(f"job-{number}", "done", "x" * 5_000)
+    assert caster.flush(60.0)
+    assert len(heard(server, FAST)) == 800
+    assert len(looks) < 20 * 800
+
+
+@pytest.mark.parametrize("history", [None, {"job-*": 10}])
+def test_one_that_closes_does_not_read_what_many_channels_have_first(make, history):
+    class Slow(MemoryRegistry):
+        reads = 0
+
+        def pages(self, channel):
+            self.reads += 1
+            time.sleep(0.02)
+            return super().pages(channel)
+
+    registry = Slow()
+    caster = make(registry=registry, history=history)
+    caster.register_connection(FAST)
+    for number in range(500):
+        caster.publish(f"job-{number}", "done", {})
+    caster.close(0.1)
+    wait_until(lambda: caster._publisher._courier is None)
+    assert registry.reads < 50
+    stats = caster.publisher_stats()
+    assert stats.events + stats.dropped["closed"] == 500
+
+
+def test_one_may_wait_without_limit(make, server):
+    caster = make()
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", 1)
+    assert caster.flush(math.inf)
+    caster.publish("logs", "log", 2)
+    caster.close(math.inf)
+    assert heard(server, FAST) == [("logs", "log", 1), ("logs", "log", 2)]
 
 
 def test_one_that_is_closed_before_a_thread_could_be_started_has_nothing_waiting(make, server, monkeypatch):
@@ -874,29 +933,50 @@ def test_the_thread_ends_when_nothing_was_published_for_a_while(make, server, mo
     assert [data for _, _, data in heard(server, FAST)] == [0, 1, 2]
 
 
-def test_what_was_published_first_is_not_overtaken_while_the_publisher_is_being_made(make, server):
-    is_encoding, go_on = threading.Event(), threading.Event()
+def test_threads_that_publish_without_a_pause_from_the_first_event_on_get_to_the_publisher(make, server, monkeypatch):
+    def make_publisher(**arguments):
+        time.sleep(0.2)
+        return Publisher(**arguments)
 
-    class Slow:
-        pass
+    def publish(number):
+        while not is_over.is_set():
+            caster.publish(f"logs-{number}", "log", published[number])
+            published[number] += 1
 
-    def encode(value):
-        is_encoding.set()
-        go_on.wait(20.0)
-        return "first"
-
-    caster = make(encoder=encode)
+    Publisher = publisher.Publisher
+    monkeypatch.setattr(publisher, "Publisher", make_publisher)
+    caster = make()
     caster.register_connection(FAST)
-    with caster._making_publisher:  # as if another thread were doing so
-        caster.publish("logs", "log", Slow())
-    thread = threading.Thread(target=caster.publish, args=("logs", "log", "second"))
-    thread.start()
-    assert is_encoding.wait(20.0)
-    caster.publish("logs", "log", "third")
-    go_on.set()
-    thread.join()
-    assert caster.flush(20.0)
-    assert [data for _, _, data in heard(server, FAST)] == ["first", "second", "third"]
+    published, is_over = [0, 0, 0, 0], threading.Event()
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.0)
+    early = len(caster._early)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert early < 100
+    assert not caster._early
+    caster.close(20.0)
+    stats = caster.publisher_stats()
+    assert sum(published) == stats.events + sum(stats.dropped.values())
+    for number in range(4):
+        received = [data for channel, _, data in heard(server, FAST) if channel == f"logs-{number}"]
+        assert received
+        assert received == sorted(received)
+
+
+def test_what_was_wrong_before_the_publisher_was_there_is_counted_or_raised(make):
+    for strict in (False, True):
+        caster = make(strict=strict)
+        with caster._making_publisher:  # as if another thread were doing so
+            if strict:
+                with pytest.raises(MessageError):
+                    caster.publish("logs", "log", object())
+            else:
+                caster.publish("logs", "log", object())
+        assert caster.publisher_stats().dropped["invalid"] == (0 if strict else 1)
 
 
 def test_what_is_published_while_the_publisher_is_being_made_is_as_it_was_and_not_out_yet(make, server):
