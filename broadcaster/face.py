@@ -337,10 +337,6 @@ class Face:
 Face.__init__.__qualname__ = "Broadcaster"
 
 
-# What Python's own error names when somebody mistypes a setting of one of them.
-Face.__init__.__qualname__ = "Broadcaster"
-
-
 def _make_history(keep: "Mapping[str, int] | None", lifetime: float, registry: Registry) -> "History | None":
     if keep is None:
         return None
