@@ -56,7 +56,7 @@ class Targets:
     @property
     def is_empty(self) -> bool:
         """Whether nobody is left, now or later; reads a page to find out."""
-        return not (self._ready or self._later or self.read() or self._has_pages)
+        return not (self._ready or self._later or (self._has_pages and (self.read() or self._has_pages)))
 
     def read(self) -> bool:
         """Read until somebody can be taken at once; return whether somebody can. Reads nothing if so already."""
