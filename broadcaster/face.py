@@ -292,6 +292,12 @@ class Face:
             time.sleep(0.001)  # or so many would leave theirs that the import does not get on
         self._publish_early()
 
+    def _has_nothing_early(self) -> bool:
+        """Return whether all that was published is with the publisher; if it can be made now, it has it."""
+        if self._early and (self._publisher or self._make_publisher()) is not None:
+            self._publish_early()
+        return not self._early
+
     def _publish_early(self) -> None:
         """Publish what came before the publisher was there, if it is there now.
 

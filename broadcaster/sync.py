@@ -253,8 +253,7 @@ class Broadcaster(Face):
             timeout: seconds to wait at most. What is not out by then is still sent.
         """
         end = time.monotonic() + timeout
-        while self._early and time.monotonic() < end:  # another thread is making the publisher
-            time.sleep(0.001)
+        self._wait_for_early(end)
         if self._publisher is None:
             return not self._early
         return self._publisher.flush(end - time.monotonic()) and not self._early
@@ -265,10 +264,16 @@ class Broadcaster(Face):
         Args:
             timeout: seconds in which what was published and waits is sent; what is left then is dropped and logged.
         """
+        end = time.monotonic() + timeout
+        self._wait_for_early(end)
         if self._publisher is not None:
-            self._publisher.close(timeout)
+            self._publisher.close(end - time.monotonic())
         self._is_closed = True
         self._close_all()
+
+    def _wait_for_early(self, end: float) -> None:
+        while not self._has_nothing_early() and time.monotonic() < end:  # another thread is making the publisher
+            time.sleep(0.001)
 
     def __enter__(self) -> "Broadcaster":
         return self

@@ -180,7 +180,7 @@ class AsyncBroadcaster(Face):
         See `Broadcaster.flush`.
         """
         end = time.monotonic() + timeout
-        while self._early and time.monotonic() < end:  # noqa: ASYNC110 - until a thread has made the publisher, once
+        while not self._has_nothing_early() and time.monotonic() < end:  # noqa: ASYNC110 - a thread makes it, once
             await asyncio.sleep(0.001)
         if self._publisher is None:
             return not self._early
@@ -302,8 +302,11 @@ class AsyncBroadcaster(Face):
 
     def _close_now(self, timeout: float) -> None:
         try:
+            end = time.monotonic() + timeout
+            while not self._has_nothing_early() and time.monotonic() < end:
+                time.sleep(0.001)
             if self._publisher is not None:
-                self._publisher.close(timeout)
+                self._publisher.close(end - time.monotonic())
             self._carrier.close()
             if self._loops is not None:
                 self._loops.close()

@@ -76,7 +76,7 @@ class Backlog:
         self._all: dict[str, _Channel] = {}
         self._waiting: dict[str, _Channel] = {}  # those of them that have events
         self._ranks: defaultdict[int, dict[_Channel, None]] = defaultdict(dict)  # the same, by rank
-        self._forget_at = _MOST_QUIET
+        self._forget_at = -inf
         self.count = 0
         self.size = 0
 
@@ -111,6 +111,12 @@ class Backlog:
     def next_due(self) -> float:
         """Return when the next channel is due; infinity if nothing waits."""
         return min((queue.due_at() for queue in self._waiting.values()), default=inf)
+
+    def next_size(self, channel: str) -> int:
+        """Return how many bytes the next message of a channel has at most."""
+        queue = self._waiting.get(channel)
+        first = next((len(event.body) for event in queue.events if event.body), 0) if queue else 0
+        return max(BILLED_BYTES, first + _ENVELOPE + len(channel))
 
     def take(self, channel: str, now: float) -> list[Event]:
         """Take the oldest events of a channel that fit into one billed message; a larger one comes alone.
@@ -153,7 +159,8 @@ class Backlog:
             queue.held_until = queue.open_at = -inf
 
     def expire(self, now: float) -> None:
-        """Drop what has waited for too long."""
+        """Drop what has waited for too long, and forget channels that are quiet, if they are many."""
+        self._forget_quiet(now)
         oldest = now - self._max_age
         for channel in [each for each, queue in self._waiting.items() if queue.events[0].at < oldest]:
             queue = self._waiting[channel]
@@ -219,8 +226,8 @@ class Backlog:
                 self._ranks[rank][queue] = None
 
     def _forget_quiet(self, now: float) -> None:
-        if len(self._all) < self._forget_at:
+        if len(self._all) < _MOST_QUIET or now < self._forget_at:
             return
+        self._forget_at = now + 1.0  # or each new one would look at all that there are
         for channel in [each for each, queue in self._all.items() if not queue.events and queue.open_at <= now]:
             del self._all[channel]
-        self._forget_at = max(_MOST_QUIET, 2 * len(self._all))  # or each new one would look at all that there are

@@ -121,6 +121,7 @@ class Courier:
                 if self._registry_outage.until <= now:  # or each would wait for the registry
                     self._send(channel)
                 if self._is_turn_over():
+                    wake_at = now  # for the rest
                     break
             if is_open:
                 for flight in self._lanes.depart(now):
@@ -201,6 +202,8 @@ class Courier:
             self._registry_outage.begin(error, now)
             return
         self._registry_outage.end(now)
+        if self._is_stopped:  # while the registry was read
+            return
         if not connection_ids:
             self._remember_unwatched(channel, now)
             self._discard(channel, now)
@@ -211,20 +214,29 @@ class Courier:
         """Send what waits on a channel; what those who listen could not take without loss stays there meanwhile."""
         now = self._clock()
         shares = self._window(channel) > 0
-        while self._lanes.have_room(connection_ids, now):
+        size = self._next_size(channel)
+        while self._lanes.have_room(connection_ids, size, now):
             with self._mailbox.open() as backlog:
                 events = backlog.take(channel, now)
+                size = backlog.next_size(channel)
             if not events:
                 return
             flight = self._lanes.offer(batches_of(channel, events, shares=shares), connection_ids)
             if flight is not None:
                 self._begin(flight)
             if self._is_turn_over():
-                return  # what is left is due still
+                self._hold(channel, now)  # no longer
+                return
         # Of the first time, or who comes while others hang would not be seen.
         until = min(until, self._held_until(now))
         self._held[channel] = connection_ids, until
         self._hold(channel, until)
+
+    def _next_size(self, channel: str) -> int:
+        if channel in self._stuck:
+            return len(self._stuck[channel].body)
+        with self._mailbox.open() as backlog:
+            return backlog.next_size(channel)
 
     def _held_until(self, now: float) -> float:
         return now + max(PATIENCE, len(self._held) * _HELD_SHARE)
@@ -248,9 +260,10 @@ class Courier:
             self._hold(channel, self._history_outage.until)
             return
         while True:
-            if not connection_ids or self._lanes.have_room(connection_ids, now):
+            size = self._next_size(channel)
+            if not connection_ids or self._lanes.have_room(connection_ids, size, now):
                 since = now
-            elif now < since + _STORED_WITHIN or not self._lanes.have_room(connection_ids, now, in_one=False):
+            elif now < since + _STORED_WITHIN or not self._lanes.have_room(connection_ids, size, now, in_one=False):
                 self._held[channel] = connection_ids, since
                 self._hold(channel, self._held_until(now))
                 return
@@ -265,6 +278,8 @@ class Courier:
     def _send_numbered(self, channel: str, history: "History", now: float) -> list[str] | None:
         """Send the next message of a channel with history; return who listens, None if there is none or it failed."""
         message = self._stuck.get(channel)
+        if self._is_stopped:
+            return None
         if message is None:
             with self._mailbox.open() as backlog:
                 events = backlog.take(channel, now)
@@ -284,6 +299,8 @@ class Courier:
             connection_ids = [each for page in self._pages(channel) for each in page]
         except Exception as error:
             self._registry_outage.begin(error, now)
+            return None
+        if self._is_stopped:  # meanwhile
             return None
         del self._stuck[channel]
         self._registry_outage.end(now)

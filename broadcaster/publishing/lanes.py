@@ -153,10 +153,11 @@ class Lanes:
         lane = self._lanes.get(connection_id)
         return lane is not None and lane.failures > 0
 
-    def have_room(self, connection_ids: Iterable[str], now: float, *, in_one: bool = True) -> bool:
+    def have_room(self, connection_ids: Iterable[str], size: int, now: float, *, in_one: bool = True) -> bool:
         """Tell whether one more message for these would make nobody lose what waits, but for some that are slow.
 
         Args:
+            size: bytes of the message.
             in_one: whether there has to be room for one of them at least; else all may be slow.
         """
         if not self._lanes:
@@ -164,7 +165,7 @@ class Lanes:
         has_room, full = False, []
         for connection_id in connection_ids:
             lane = self._lanes.get(connection_id)
-            if lane is None or lane.size <= LANE_BYTES - BILLED_BYTES:
+            if lane is None or lane.size <= LANE_BYTES - size:
                 has_room = True
             else:
                 full.append(lane)

@@ -143,6 +143,16 @@ def test_channels_that_are_quiet_are_forgotten():
     assert len(backlog._all) < 1_100
 
 
+def test_after_a_burst_on_many_channels_those_that_are_quiet_are_forgotten_too():
+    backlog, _ = made()
+    for number in range(5_000):
+        WINDOWS.setdefault(f"logs{number}", 0.1)
+        backlog.add(f"logs{number}", b"1", None, 0.0)
+        backlog.take(f"logs{number}", 0.0)
+    backlog.expire(2.0)
+    assert not backlog._all
+
+
 def test_what_a_signal_handler_cut_off_does_not_hold_up_the_others():
     backlog = Backlog(lambda _: 1.0, Ledger(), most_events=10, most_bytes=1_000, max_age=30.0)
 

@@ -127,11 +127,11 @@ class LanesMachine(RuleBasedStateMachine):
     def look_for_room(self):
         """Some have no room where others are waited for; for those that have not answered for long nobody waits."""
         full = {viewer for viewer, lane in self.lanes._lanes.items() if lane.size > LANE_BYTES - BILLED_BYTES}
-        has_room = self.lanes.have_room(VIEWERS, self.now)
+        has_room = self.lanes.have_room(VIEWERS, BILLED_BYTES, self.now)
         assert has_room or full
         assert not has_room or full < set(VIEWERS)
         self.now += PATIENCE
-        assert self.lanes.have_room(VIEWERS, self.now) == (full < set(VIEWERS))
+        assert self.lanes.have_room(VIEWERS, BILLED_BYTES, self.now) == (full < set(VIEWERS))
 
     @invariant()
     def nothing_ends_twice(self):

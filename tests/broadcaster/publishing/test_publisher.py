@@ -26,9 +26,10 @@ from broadcaster import (
     RegistryError,
 )
 from broadcaster.messages import MessageEncoder, envelope
-from broadcaster.publishing import mailbox, publisher
+from broadcaster.publishing import courier, mailbox, publisher
 from broadcaster.publishing.backlog import Backlog
 from broadcaster.publishing.lanes import Lanes
+from broadcaster.sending.background import carriers
 from tests.broadcaster.publishing.received import heard, wait_until
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -878,6 +879,65 @@ def test_one_that_closes_does_not_read_what_many_channels_have_first(make, histo
     assert registry.reads < 50
     stats = caster.publisher_stats()
     assert stats.events + stats.dropped["closed"] == 500
+
+
+def test_what_was_stuck_is_stored_in_one_turn_after_another(make, monkeypatch):
+    monkeypatch.setattr(courier, "_TURN", 0.0)
+    caster = make(history={"kept-*": 10})
+    append = caster._history.append
+    caster._history.append = raising
+    for number in range(6):
+        caster.publish(f"kept-{number}", "log", {})
+    wait_until(lambda: len(caster._publisher._courier._stuck) == 4)  # one more with each try
+    caster._history.append = append
+    wait_until(lambda: caster.publisher_stats().unwatched == 6)
+
+
+def test_a_burst_of_large_events_loses_nothing(make, server):
+    caster = make()
+    server.answer_after = 0.01
+    caster.register_connection(FAST)
+    for number in range(20):
+        caster.publish("logs", "log", [number, "x" * 100_000])
+    assert caster.flush(60.0)
+    assert [data[0] for _, _, data in heard(server, FAST)] == list(range(20))
+    assert caster.publisher_stats().events == 20
+
+
+@pytest.mark.parametrize("history", [None, {"logs": 10}])
+def test_what_was_counted_as_closed_while_the_registry_was_read_is_not_sent(make, monkeypatch, history):
+    begun = []
+    monkeypatch.setattr(carriers.EngineCarrier, "begin", lambda self, job, when_over: begun.append(job))
+
+    class Hanging(MemoryRegistry):
+        reading, go_on = threading.Event(), threading.Event()
+
+        def pages(self, channel):
+            self.reading.set()
+            self.go_on.wait(20.0)
+            return super().pages(channel)
+
+    registry = Hanging()
+    caster = make(registry=registry, history=history)
+    caster.register_connection(FAST)
+    caster.publish("logs", "log", {})
+    assert registry.reading.wait(20.0)
+    caster.close(0.05)
+    registry.go_on.set()
+    wait_until(lambda: caster._publisher._courier is None)
+    stats = caster.publisher_stats()
+    assert (stats.queued, stats.events, stats.dropped["closed"]) == (0, 0, 1)
+    assert not begun
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_what_was_left_by_one_who_was_interrupted_while_making_the_publisher_is_sent(make, server, end):
+    caster = make()
+    caster.register_connection(FAST)
+    with caster._making_publisher:  # as a thread that is about to be interrupted by a signal handler
+        caster.publish("logs", "log", 1)
+    getattr(caster, end)(20.0)
+    assert heard(server, FAST) == [("logs", "log", 1)]
 
 
 def test_one_may_wait_without_limit(make, server):
