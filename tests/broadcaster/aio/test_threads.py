@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future
+import weakref
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -166,11 +166,14 @@ def test_an_error_is_gone_with_its_future(threads):
     gc.collect()
     gc.disable()
     try:
-        for _ in range(10):
-            future = threads.submit(fail)
-            assert isinstance(future.exception(30), ValueError)
+        future = threads.submit(fail)
+        assert isinstance(future.exception(30), ValueError)
+        gone = weakref.finalize(future, lambda: None)
         del future
-        assert not [thing for thing in gc.get_objects() if isinstance(thing, Future)]
+        end = time.monotonic() + 20.0
+        while gone.alive and time.monotonic() < end:  # until the thread has let go of it too
+            time.sleep(0.001)
+        assert not gone.alive
     finally:
         gc.enable()
 
