@@ -298,6 +298,10 @@ class Face:
             self._publish_early()
         return not self._early
 
+    def _wait_for_early(self, end: float) -> None:
+        while not self._has_nothing_early() and time.monotonic() < end:  # another thread is making the publisher
+            time.sleep(0.001)
+
     def _publish_early(self) -> None:
         """Publish what came before the publisher was there, if it is there now.
 

@@ -271,10 +271,6 @@ class Broadcaster(Face):
         self._is_closed = True
         self._close_all()
 
-    def _wait_for_early(self, end: float) -> None:
-        while not self._has_nothing_early() and time.monotonic() < end:  # another thread is making the publisher
-            time.sleep(0.001)
-
     def __enter__(self) -> "Broadcaster":
         return self
 

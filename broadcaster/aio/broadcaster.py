@@ -303,8 +303,7 @@ class AsyncBroadcaster(Face):
     def _close_now(self, timeout: float) -> None:
         try:
             end = time.monotonic() + timeout
-            while not self._has_nothing_early() and time.monotonic() < end:
-                time.sleep(0.001)
+            self._wait_for_early(end)
             if self._publisher is not None:
                 self._publisher.close(end - time.monotonic())
             self._carrier.close()
