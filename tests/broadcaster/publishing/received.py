@@ -3,6 +3,8 @@
 import json
 import time
 
+FAST, SLOW, THIRD = "fast-viewer=", "slow-viewer=", "third-viewer="
+
 
 def heard(server, connection_id):
     """The events that a connection was sent, in order, each once, as a client shows them."""
