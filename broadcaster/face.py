@@ -272,7 +272,7 @@ class Face:
         return self._publisher
 
     def _publisher_after_early(self) -> "Publisher | None":
-        """Return the publisher, when it has all that came before it was there; None if that may not be waited for."""
+        """Return the publisher, once it has every event from before it was made; None where that is not waited for."""
         notice_fork()
         publisher = self._publisher or self._make_publisher()
         if publisher is None or self._publishing_early_in == get_ident():  # a signal handler, further up the stack
@@ -293,7 +293,7 @@ class Face:
         self._publish_early()
 
     def _has_nothing_early(self) -> bool:
-        """Return whether all that was published is with the publisher; if it can be made now, it has it."""
+        """Give the publisher what was published before it was made, if possible; return whether nothing is left."""
         if self._early and (self._publisher or self._make_publisher()) is not None:
             self._publish_early()
         return not self._early
@@ -305,7 +305,7 @@ class Face:
     def _publish_early(self) -> None:
         """Publish what came before the publisher was there, if it is there now.
 
-        Others wait meanwhile, so that they get behind it; nothing of this takes long.
+        Other threads wait meanwhile, so that their events come after these; it takes no I/O.
         """
         publisher = self._publisher
         if publisher is None or not self._early or self._publishing_early_in == get_ident():

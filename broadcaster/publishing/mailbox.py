@@ -146,8 +146,8 @@ class Mailbox:
         self._needs_no_bell = _AWAKE
 
     def _sort(self) -> None:
-        # Again and again, for those who saw the lock held. Not for ever, though, where several threads publish without
-        # a pause: then the next of them goes on with it.
+        # Repeated for those who saw the lock held and left. Not without end, where several threads publish without a
+        # pause: the next of them goes on with it.
         for _ in range(_MOST_ROUNDS):
             if not self._inbox or self._lock.locked():
                 return

@@ -46,7 +46,7 @@ class Threads:
     """A few threads, started when they are needed, that end when they had nothing to do for a while.
 
     Callable from any thread and any event loop. Not a `ThreadPoolExecutor`, with which a broadcast to a few costs up
-    to a tenth more: after each call its threads have much to note, while the event loop that was told waits for them.
+    to a tenth more: its threads do much after each call, and meanwhile the event loop cannot go on.
 
     Args:
         idle_seconds: after which a thread ends.
@@ -186,7 +186,7 @@ def _settle(future: "Future[T]", function: Callable[[], T]) -> Tell | None:
 
 
 def _close_all(**_: object) -> None:
-    """Let what is under way come to its end, as the process does; broadcasts see that they are to stop."""
+    """Wait for the calls that are under way, because the process ends; broadcasts see that they are to stop."""
     global _is_ending
     _is_ending = True
     for pool in list(_pools):
