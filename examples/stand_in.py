@@ -43,10 +43,25 @@ TARGETS = ("DynamoDB_20120810.", "secretsmanager.")  # how the X-Amz-Target of t
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class WrongAssembly(Exception):
     """What was given is no assembly with a table, in a sentence."""
+
+
+def one_at_a_time(application: Application) -> Application:
+    """Let a WSGI application answer one request after the other, so that a write with a condition is one step.
+
+    As DynamoDB's are; moto looks at the condition first, and two of the same moment would both be met.
+    """
+    lock = threading.Lock()
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            return list(application(environ, start_response))
+
+    return answer
 
 
 class ClientsOnly:
@@ -57,7 +72,7 @@ class ClientsOnly:
     have the foreign name in `Host`.
     """
 
-    def __init__(self, application: Callable[[Environ, StartResponse], Iterable[bytes]]) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -167,7 +182,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    application = ClientsOnly(DomainDispatcherApplication(create_backend_app))
+    application = ClientsOnly(one_at_a_time(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()

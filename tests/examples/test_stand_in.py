@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+from examples.stand_in import one_at_a_time
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +91,26 @@ def test_a_client_reads_the_secret_and_the_table(stand_in, secret):
     client = boto3.Session("local", "local", region_name="us-east-1").client("dynamodb", endpoint_url=url)
     assert client.scan(TableName=stand_in.variables["REGISTRY_TABLE"])["Items"] == []
     client.close()
+
+
+def test_a_write_with_a_condition_is_one_step():
+    met = threading.Barrier(2)
+    alone = []
+
+    def application(environ, start_response):
+        try:
+            met.wait(0.5)
+        except threading.BrokenBarrierError:
+            alone.append(environ)
+        yield b""
+
+    answer = one_at_a_time(application)
+    threads = [threading.Thread(target=answer, args=(number, None)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(alone) == 2
 
 
 def test_another_client_on_this_machine_is_allowed_no_origin(stand_in, secret):

@@ -212,9 +212,14 @@ def redis_cluster(tmp_path_factory, _redis_is_installed):
 def dynamodb_url(slow):
     """A process that speaks DynamoDB's protocol over HTTP."""
     code = (
-        "import sys, time; from moto.server import ThreadedMotoServer\n"
-        "server = ThreadedMotoServer('127.0.0.1', 0, verbose=False); server.start()\n"
-        "print(server.get_host_and_port()[1], flush=True); sys.stdin.read()"
+        "import sys, threading\n"
+        "from moto.moto_server import werkzeug_app as moto\n"
+        "from werkzeug.serving import make_server\n"
+        "from examples.stand_in import one_at_a_time\n"
+        "app = one_at_a_time(moto.DomainDispatcherApplication(moto.create_backend_app))\n"
+        "server = make_server('127.0.0.1', 0, app, threaded=True, request_handler=moto.MotoRequestHandler)\n"
+        "threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+        "print(server.server_port, flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
