@@ -109,26 +109,27 @@ export function openChannel(gateway, name, { since = null, rewind }) {
     do {
       page = await connection._read({ channel: name, ...(end ? { since: end } : { rewind: rewind || 0 }) });
       if (reading !== mine) return;
-      if (!page?.epoch) break;
-      const { epoch, seq, recovered, messages = [] } = page;
+      const { epoch, seq, recovered, messages = [] } = page ?? {};
       const isSame = epoch === end?.epoch;
       const news = messages.filter((message) => !isSame || message.seq > end.seq);
       isWhole &&= recovered && isSame && seq >= end.seq;
       found.push(...news);
       end = { epoch, seq: news.at(-1)?.seq };
-    } while (page.more && end.seq);
+    } while (page?.more && end.seq);
     reading = null;
     // Believed only as far as it proves itself: there is no hole from where we were to where it ends.
     const follows = ({ seq }, i) => seq === position.seq + 1 + i;
-    isWhole = !!(isWhole && page?.epoch && found.every(follows) && position.seq + found.length >= page.seq);
-    // Without a page the channel has no history, or it cannot be read: live events do not wait for it.
+    isWhole = !!(isWhole && found.every(follows) && position.seq + found.length >= page.seq);
+    // Without a page the channel has no history, or it cannot be read: live events do not wait for it. Names of epochs
+    // sort by when they began, so what is of an earlier one is from before.
     const held = [...channel._held.values()];
-    const place = page?.epoch ? page : (before(held[0]) ?? (page ? null : position));
+    const isNext = ({ epoch }) => !(epoch < position?.epoch);
+    const place = page?.epoch ? page : (before(held.find(isNext)) ?? (page ? null : position));
     const news = [...found, ...held].filter(({ epoch }) => epoch === place?.epoch);
     channel._held = new Map(news.map((message) => [key(before(message)), message]));
     if (!isWhole)
       channel.position = place && { epoch: place.epoch, seq: Math.min(place.seq, ...news.map(({ seq }) => seq - 1)) };
-    if (!channel.subscribed || !isWhole) tell(isWhole);
+    if (!(channel.subscribed && isWhole)) tell(isWhole);
     advance();
   }
 }

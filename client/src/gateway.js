@@ -68,8 +68,9 @@ export class Gateway extends Emitter {
   /** Closes the claims on a channel if as many were given back as there are. */
   _settle(name) {
     const claims = this.#claims(name);
-    if (this.#returned.filter((other) => other === name).length < claims.length) return;
-    this.#returned = this.#returned.filter((other) => other !== name);
+    const others = this.#returned.filter((other) => other !== name);
+    if (this.#returned.length - others.length < claims.length) return;
+    this.#returned = others;
     for (const channel of claims) channel._close();
   }
 

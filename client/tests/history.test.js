@@ -37,8 +37,8 @@ test("a first subscription tells its position before the first event, and what w
   assert.deepEqual([heard, channel.subscribed, channel.position], [[], false, null]);
   await world.run();
   assert.deepEqual(asked(world), [{ channel: "logs", rewind: 0 }]);
-  assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e1", seq: 2 } }, 3]);
-  assert.deepEqual([channel.subscribed, channel.position], [true, { epoch: "e1", seq: 3 }]);
+  assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e001", seq: 2 } }, 3]);
+  assert.deepEqual([channel.subscribed, channel.position], [true, { epoch: "e001", seq: 3 }]);
 });
 
 test("rewind brings the last events, then live ones, in order, each once", async () => {
@@ -49,7 +49,7 @@ test("rewind brings the last events, then live ones, in order, each once", async
   for (const data of [10, 11]) world.socket.receive(store.append("logs", log(data)));
   await world.run();
   world.socket.receive(store.append("logs", log(12, 13)));
-  assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e1", seq: 8 } }, 9, 10, 11, 12, 13]);
+  assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e001", seq: 8 } }, 9, 10, 11, 12, 13]);
 });
 
 test("a rewind of minutes goes to the backend as it is", async () => {
@@ -76,7 +76,7 @@ test("claims on one channel each get their own rewind, in one request, and a lat
     heard.map(([, ...data]) => data),
     [[8, 9, 10], [6, 7, 8, 9, 10], [10], [8, 9, 10]],
   );
-  assert.deepEqual(heardLate, [{ recovered: false, position: { epoch: "e1", seq: 9 } }, 10]);
+  assert.deepEqual(heardLate, [{ recovered: false, position: { epoch: "e001", seq: 9 } }, 10]);
   assert.deepEqual(rewound.slice(1), [9, 10]);
   assert.deepEqual(asked(world).slice(1), [ask(1)]);
 });
@@ -91,12 +91,12 @@ test("null in place of an option is as if it were not there", async () => {
 test("since joins exactly where a snapshot was taken", async () => {
   const { world, store, gateway } = start();
   for (let i = 1; i < 10; i++) store.append("logs", log(i));
-  const since = { epoch: "e1", seq: 6 };
+  const since = { epoch: "e001", seq: 6 };
   const heard = listen(gateway.subscribe("logs", { since }));
   const lost = listen(gateway.subscribe("logs", { since: { epoch: "e0", seq: 6 } }));
   await world.run();
   assert.deepEqual(heard, [{ recovered: true, position: since }, 7, 8, 9]);
-  assert.deepEqual(lost, [{ recovered: false, position: { epoch: "e1", seq: 9 } }]);
+  assert.deepEqual(lost, [{ recovered: false, position: { epoch: "e001", seq: 9 } }]);
 });
 
 test("a page that was frozen for an hour comes back with one request for all channels, and has missed nothing", async () => {
@@ -109,10 +109,10 @@ test("a page that was frozen for an hour comes back with one request for all cha
   world.requests.length = 0;
   await world.run(5 * SECOND);
   const from = (epoch) => ({ epoch, seq: 0 });
-  const since = ["a", "b", "c"].map((channel, i) => ({ channel, since: from(`e${i + 1}`) }));
+  const since = ["a", "b", "c"].map((channel, i) => ({ channel, since: from(`e00${i + 1}`) }));
   assert.deepEqual(asked(world), [{ channels: since }]);
   for (const [i, [, told, ...data]] of heard.entries()) {
-    assert.deepEqual(told, { recovered: true, position: from(`e${i + 1}`) });
+    assert.deepEqual(told, { recovered: true, position: from(`e00${i + 1}`) });
     assert.deepEqual([data.length, data[0], data.at(-1)], [199, `${"abc"[i]}1`, `${"abc"[i]}199`]);
   }
 });
@@ -170,7 +170,7 @@ test("a message that comes early waits a second for the one before it, and no mo
   assert.deepEqual(heard.slice(1), [1, 2]);
   await world.run(50);
   assert.deepEqual(heard.slice(1), [1, 2, 3, 4]);
-  assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e1", seq: 2 } }]);
+  assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e001", seq: 2 } }]);
   assert.equal(heard.filter((one) => one.recovered !== undefined).length, 1, "nothing was missing, so nothing is told");
 });
 
@@ -181,7 +181,7 @@ test("claims that miss the same message read it with one request", async () => {
   store.append("logs", log(1));
   world.socket.receive(store.append("logs", log(2)));
   await world.run(2 * SECOND);
-  assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e1", seq: 0 } }]);
+  assert.deepEqual(asked(world).slice(1), [{ channel: "logs", since: { epoch: "e001", seq: 0 } }]);
   assert.deepEqual(
     heard.map(([, ...data]) => data),
     [[1, 2], [1, 2], [1, 2]],
@@ -201,7 +201,7 @@ test("an answer that claims to be whole, and has a hole, is not believed", async
     (answer) => (answer.recovered = false),
   ]) {
     const { world, store, gateway } = start();
-    const heard = listen(gateway.subscribe("logs", { since: { epoch: "e1", seq: 2 } }));
+    const heard = listen(gateway.subscribe("logs", { since: { epoch: "e001", seq: 2 } }));
     for (let i = 1; i < 6; i++) store.append("logs", log(i));
     world.backend = (url, request) => {
       const answer = store.read(request);
@@ -217,7 +217,7 @@ test("messages of before the position, as in a late answer to another question, 
   const { world, store, gateway } = start();
   for (let i = 1; i < 6; i++) store.append("logs", log(i));
   world.backend = (url, { channel }) => [200, store.read({ channel, rewind: 4 })];
-  const since = { epoch: "e1", seq: 3 };
+  const since = { epoch: "e001", seq: 3 };
   const heard = listen(gateway.subscribe("logs", { since }));
   await world.run();
   assert.deepEqual(heard, [{ recovered: true, position: since }, 4, 5]);
@@ -247,7 +247,7 @@ test("a message of another epoch that comes late is read about once, and forgott
   await world.run(2 * SECOND);
   world.socket.receive(late);
   await world.run(MINUTE);
-  assert.deepEqual(heard.slice(1), [{ recovered: false, position: { epoch: "e2", seq: 0 } }, 2, 3]);
+  assert.deepEqual(heard.slice(1), [{ recovered: false, position: { epoch: "e002", seq: 0 } }, 2, 3]);
   assert.equal(asked(world).length, 3);
 });
 
@@ -267,12 +267,49 @@ test("live events do not wait for history that cannot be had, and the page is to
     store.append("logs", log(1));
     for (const data of [2, 3]) world.socket.receive(store.append("logs", log(data)));
     await world.run(patience * SECOND);
-    const position = { epoch: "e1", seq: 1 };
+    const position = { epoch: "e001", seq: 1 };
     assert.deepEqual(heard.slice(-3), [{ recovered: false, position }, 2, 3], `${status}`);
     assert.equal(world.errors.at(-1).type, "HistoryError");
     if (status) assert.equal(world.errors.at(-1).error.data.message, `${HISTORY} answered ${status}`);
     assert.ok(asked(world).length < 15);
   }
+});
+
+test("where history cannot be read, an epoch that began later is taken up, and one that began earlier is not", async () => {
+  for (const [epoch, isLater] of [
+    ["e0", false],
+    ["e2", true],
+  ]) {
+    const { world, gateway } = start();
+    const heard = listen(gateway.subscribe("logs", { since: { epoch: "e1", seq: 1 } }));
+    world.backend = () => [403];
+    await world.run(2 * SECOND);
+    const [other, own] = log(1, 2);
+    world.socket.receive({ channel: "logs", ...other, epoch, seq: 7 });
+    await world.run(2 * SECOND);
+    world.socket.receive({ channel: "logs", ...own, epoch: "e1", seq: 2 });
+    assert.deepEqual(
+      heard.slice(1),
+      isLater
+        ? [{ recovered: false, position: { epoch: "e2", seq: 6 } }, 1]
+        : [{ recovered: false, position: { epoch: "e1", seq: 1 } }, 2],
+    );
+  }
+});
+
+test("a store whose clock was set back is believed as soon as it can be read", async () => {
+  const { world, gateway } = start();
+  const heard = listen(gateway.subscribe("logs", { since: { epoch: "e2", seq: 1 } }));
+  world.backend = () => [403];
+  await world.run(2 * SECOND);
+  const message = (seq) => ({ channel: "logs", ...log(seq)[0], epoch: "e1", seq });
+  world.socket.receive(message(1));
+  await world.run(2 * SECOND);
+  world.backend = () => [200, { channel: "logs", epoch: "e1", seq: 2, recovered: false, messages: [] }];
+  world.socket.receive(message(2));
+  await world.run(2 * SECOND);
+  world.socket.receive(message(3));
+  assert.deepEqual(heard.slice(2), [{ recovered: false, position: { epoch: "e1", seq: 1 } }, 2, 3]);
 });
 
 test("a channel without history is as it is without history", async () => {
@@ -294,7 +331,7 @@ test("a channel without history is as it is without history", async () => {
 test("a channel that has no history any more has no position", async () => {
   const { world, gateway } = start();
   world.backend = (url, { channel }) => [200, { channel, epoch: null, seq: 0, recovered: false, messages: [] }];
-  const heard = listen(gateway.subscribe("logs", { since: { epoch: "e1", seq: 6 } }));
+  const heard = listen(gateway.subscribe("logs", { since: { epoch: "e001", seq: 6 } }));
   await world.run();
   assert.deepEqual(heard, [{ recovered: false, position: null }]);
 });
@@ -350,7 +387,7 @@ test("over the socket each channel is asked with what it was signed with, one qu
   const heard = [{ rewind: 4 }, { rewind: 1 }].map((options) => listen(gateway.subscribe("logs", options)));
   await world.run();
   const auth = `${world.socket.id} logs`;
-  const since = (seq) => ({ since: { epoch: "e1", seq } });
+  const since = (seq) => ({ since: { epoch: "e001", seq } });
   assert.deepEqual(
     heard.map(([, ...data]) => data),
     [[2, 3, 4, 5], [5]],
@@ -394,7 +431,7 @@ test("a reading that a cut ends is no error, and the next connection begins anot
     world.gateway = (frame, socket) =>
       frame.action === "history" ? [{ type: "history", ...store.read(frame) }] : answer(frame, socket);
     await world.run(MINUTE);
-    assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e1", seq: 0 } }]);
+    assert.deepEqual(heard, [{ recovered: false, position: { epoch: "e001", seq: 0 } }]);
     assert.deepEqual(world.errors, []);
   }
 });

@@ -163,9 +163,23 @@ const settings = fc.record({
   socket: fc.boolean(),
 });
 
-for (const [what, actions, runs] of [
-  ["of a store that forgets nothing everything is recovered", peaceful, 1000],
-  ["of a store that forgets, what is missing is told", forgetful, 1000],
+// The store has lost everything, cannot be read, and what was sent before comes late: for the second time, or the first.
+const bygone = [[21, 10], [2000]].map((fates) => [
+  { limit: 1, latency: 0, socket: true },
+  [
+    ["down", false, 20],
+    ["publish", 1, fates, 0],
+    ["expire", 0],
+    ["claim", 0, 20],
+    ["down", true, 0],
+    ["publish", 1, [10], 960],
+    ["publish", 1, [10], 2000],
+  ],
+]);
+
+for (const [what, actions, runs, examples] of [
+  ["of a store that forgets nothing everything is recovered", peaceful, 1000, []],
+  ["of a store that forgets, what is missing is told", forgetful, 1000, bygone],
 ]) {
   test(`${what}: in order, each once, never a hole without a word`, async () => {
     await fc.assert(
@@ -175,7 +189,7 @@ for (const [what, actions, runs] of [
         for (const action of schedule) await run.act(action);
         await run.end();
       }),
-      { numRuns: runs, includeErrorInReport: true },
+      { numRuns: runs, examples, includeErrorInReport: true },
     );
   });
 }

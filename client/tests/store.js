@@ -1,7 +1,7 @@
 /** History as a backend keeps it: a number and a place in one step; what it has forgotten is not recovered. */
 export class Store {
   channels = new Map(); // name -> { epoch, seq, messages }
-  #epochs = 0;
+  #epochs = 0; // whose names sort by when they began
 
   /** Stores a message of some events; returns it as it is then posted. */
   append(channel, events) {
@@ -38,7 +38,7 @@ export class Store {
   }
 
   #log(channel) {
-    if (!this.channels.has(channel)) this.channels.set(channel, { epoch: `e${++this.#epochs}`, seq: 0, messages: [] });
+    if (!this.channels.has(channel)) this.channels.set(channel, { epoch: `e${String(++this.#epochs).padStart(3, "0")}`, seq: 0, messages: [] });
     return this.channels.get(channel);
   }
 }
