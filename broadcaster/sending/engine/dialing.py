@@ -19,16 +19,17 @@ _FIRST_BACKOFF = 0.1  # seconds; doubled each time
 _LONGEST_BACKOFF = 1.0
 
 
-def links_to_open(*, waiting: int, moving: int, opening: int, room: int) -> int:
+def links_to_open(*, waiting: int, busy: int, moving: int, opening: int, room: int) -> int:
     """Return how many more links to open now.
 
     Args:
         waiting: messages that could be sent if there were a link for them.
+        busy: links that wait for an answer, and have not for long.
         moving: links that work or can: free, answering in time, or about to be open.
         opening: links being opened, the slow ones too.
         room: how many more the concurrency allows.
     """
-    useful = min(waiting, max(FIRST_LINKS, -(-waiting // MESSAGES_PER_LINK)))
+    useful = min(busy + waiting, max(FIRST_LINKS, -(-waiting // MESSAGES_PER_LINK)))
     return max(0, min(useful - moving, MOST_OPENING - opening, room))
 
 

@@ -74,11 +74,13 @@ class Links:
             return
         opening = [link for link in self._all if link.state == OPENING]
         slow_opening = sum(now - link.since > SLOW_OPENING_AFTER for link in opening)
-        stuck = sum(link.task is not None and now - link.since > STUCK_AFTER for link in self._all)
+        with_task = [link for link in self._all if link.task is not None]
+        stuck = sum(now - link.since > STUCK_AFTER for link in with_task)
         if self._most is not None:
             room = min(room, self._most)
         wanted = links_to_open(
             waiting=waiting,
+            busy=len(with_task) - stuck,
             moving=len(self._all) - slow_opening - stuck,
             opening=len(opening) - slow_opening,
             room=room - len(self._all) + slow_opening,

@@ -21,7 +21,7 @@ from ...forks import remake_in_child
 from ...http1 import ProtocolError
 from ...transfers import receive_or_end
 from .addresses import Addresses
-from .dialing import MESSAGES_PER_LINK
+from .dialing import FIRST_LINKS, MESSAGES_PER_LINK
 from .link import IDLE, OPENING, READ, RECEIVING, SENDING, WRITE, Link
 from .links import RECENTLY, Links, describe
 from .task import Task
@@ -149,7 +149,7 @@ class Reactor:
 
     def has_links_for(self, posts: int) -> bool:
         """Return whether so many posts can begin now, and no further link would be opened for them."""
-        return posts <= 2 * self._links.free
+        return min(posts, FIRST_LINKS) <= self._links.free
 
     # For the engine, between tasks
 

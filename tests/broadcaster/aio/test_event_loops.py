@@ -85,7 +85,25 @@ async def test_one_whom_nobody_answers_times_out(warm, server):
     result = await caster.broadcast("admin", "event", {})
     assert result == {"sent": 4, "failed": 1, "stale": 0}
     assert "no answer within 0.1 s" in result.failures[0].reason
-    assert await caster.broadcast("other", "event", {}) == {"sent": 4, "failed": 1, "stale": 0}
+
+
+async def test_a_link_that_was_lost_is_replaced(warm, server):
+    server.script = lambda connection_id, attempt: "hang" if connection_id == IDS[0] else "200"
+    caster = await warm(*IDS, timeout=0.1, deadline=2.0, attempts=1, with_threads=True)
+    opened = server.opened
+    for lost in (0, 1, 2):
+        assert await caster.broadcast("admin", "event", {}) == {"sent": 4, "failed": 1, "stale": 0}
+        assert server.opened == opened + lost
+
+
+async def test_each_of_a_few_gets_a_link_of_its_own(make, server):
+    server.answer_after = 0.05
+    caster = make()
+    for count, connection_id in enumerate(IDS, 1):
+        await caster.register_connection(connection_id)
+        for _ in range(2):
+            assert (await caster.broadcast("admin", "event", {})).sent == count
+        assert server.opened == count
 
 
 def stand_still(server, posts):
