@@ -109,9 +109,9 @@ export function openChannel(gateway, name, { since = null, rewind }) {
     do {
       page = await connection._read({ channel: name, ...(end ? { since: end } : { rewind: rewind || 0 }) });
       if (reading !== mine) return;
-      const { epoch, seq, recovered, messages = [] } = page ?? {};
+      const { epoch, seq, recovered, messages } = page ?? {};
       const isSame = epoch === end?.epoch;
-      const news = messages.filter((message) => !isSame || message.seq > end.seq);
+      const news = messages?.filter((message) => !isSame || message.seq > end.seq) ?? [];
       isWhole &&= recovered && isSame && seq >= end.seq;
       found.push(...news);
       end = { epoch, seq: news.at(-1)?.seq };

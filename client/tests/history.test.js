@@ -328,6 +328,16 @@ test("a channel without history is as it is without history", async () => {
   assert.equal(asked(world).length, 1, "which is known then");
 });
 
+test("where a page has null for messages, or nothing, there are none", async () => {
+  const { world, gateway } = start();
+  const pages = [null, undefined].map((messages) => ({ epoch: "e1", seq: 6, recovered: true, messages }));
+  world.backend = () => [200, { channels: pages }];
+  const heard = ["a", "b"].map((name) => listen(gateway.subscribe(name)));
+  await world.run();
+  const told = [{ recovered: false, position: { epoch: "e1", seq: 6 } }];
+  assert.deepEqual(heard, [told, told]);
+});
+
 test("a channel that has no history any more has no position", async () => {
   const { world, gateway } = start();
   world.backend = (url, { channel }) => [200, { channel, epoch: null, seq: 0, recovered: false, messages: [] }];
