@@ -272,9 +272,12 @@ class AsyncBroadcaster(Face):
             self._carrier.wake()
             # Either this sees that it was prepared, or the other thread that it is stopped.
             if isinstance(error, asyncio.CancelledError) and job.method == "POST" and job.is_prepared:
-                over = loop.create_future()
-                if job.outcome is None:
-                    await over
+                while job.outcome is None:
+                    over = loop.create_future()
+                    with suppress(
+                        asyncio.CancelledError
+                    ):  # once more: that it ends is near, and what was sent is known
+                        await over
             raise
         await _wait_for_removals(job)
 

@@ -11,7 +11,7 @@ from .positions import Position, Rewind, Slice
 
 # Seconds.
 _TOKENS_KEPT = 60
-# How often to look for what has expired: to look at every message would take longer than to keep it.
+# How often to look for what has expired, on a channel and on all: at each message it would take longer than to keep it.
 _MESSAGES_EVERY = 1.0
 _CHANNELS_EVERY = 60.0
 
@@ -65,6 +65,8 @@ class MemoryHistory:
             before = now - self._lifetime - FORGOTTEN_AFTER
             for name in [name for name, kept in self._channels.items() if kept.used_at <= before]:
                 del self._channels[name]
+            for each in list(self._channels.values()):
+                each.drop(now, self._lifetime)
         kept = self._channels.get(channel)
         if kept is None:
             kept = self._channels[channel] = _Channel()
@@ -100,18 +102,18 @@ class _Channel:
 
     def read(self, since: Position | None, rewind: Rewind | None, limit: int, now: float) -> Slice:
         newest = Position(self._epoch, self._seq)
+        before = self._messages[0][0] - 1 if self._messages else self._seq
         if since is not None:
             after = since.seq if since.epoch == self._epoch else self._seq
         elif rewind is not None and rewind.events is not None:
             least = self._events - rewind.events
-            after = next((seq - 1 for seq, _, events, _ in self._messages if events > least), self._seq)
+            after = next((seq for seq, _, events, _ in reversed(self._messages) if events <= least), before)
         elif rewind is not None and rewind.seconds is not None:
             least_time = now - rewind.seconds
-            after = next((seq - 1 for seq, at, _, _ in self._messages if at >= least_time), self._seq)
+            after = next((seq for seq, at, _, _ in reversed(self._messages) if at < least_time), before)
         else:
             after = self._seq
-        first = self._messages[0][0] if self._messages else 0
-        start = max(0, after + 1 - first)
+        start = max(0, after - before)
         found = [self._messages[at] for at in range(start, min(len(self._messages), start + limit))]
         return Slice(newest, [seq for seq, *_ in found], [message.decode() for *_, message in found])
 

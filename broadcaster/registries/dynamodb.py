@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _TABLE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _MOST_KEPT_ASKS = 1_000
+_REMOVED_AT_ONCE = 100
 # Of ids, in the order of their bytes, which DynamoDB sorts by.
 _ID_CHARACTERS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
@@ -198,13 +199,18 @@ class DynamoDBRegistry:
         12 channels two requests, for an unknown one one.
         """
         ids = list(dict.fromkeys(connection_ids))
+        for start in range(0, len(ids), _REMOVED_AT_ONCE):
+            self._remove(ids[start : start + _REMOVED_AT_ONCE])
+
+    def _remove(self, ids: list[str]) -> None:
         what = f"remove {len(ids)} connections"
+        deadline = self._patience.time.clock() + self._patience.total  # for all of them, or each would try so long
         starts = [self._start, ""] if self._start and self._old_rows.may_exist(self._clock()) else [self._start]
         which = [(start, connection_id) for connection_id in ids for start in starts]
         jobs = [channels_of(self._table, connection_id, start=start) for start, connection_id in which]
-        found = self.run(what, jobs)
+        found = self.run(what, jobs, deadline=deadline)
         for writes in removals((*each, names) for each, names in zip(which, found, strict=True)):
-            self._write(what, writes)
+            self._write(what, writes, deadline=deadline)
 
     def pages(self, channel: str) -> Iterator[list[str]]:
         """Yield who listens to `channel` or to everything, each once, in lists of at most 1,000.
@@ -303,23 +309,24 @@ class DynamoDBRegistry:
         yield from read(self._table, dynamodb_rows.shard_query(shard, now=self._clock(), start=self._start), take)
         return number
 
-    def _write(self, what: str, writes: list[Write]) -> None:
-        self.run(what, [write(self._table, batch) for batch in batches(writes)])
+    def _write(self, what: str, writes: list[Write], *, deadline: float | None = None) -> None:
+        self.run(what, [write(self._table, batch) for batch in batches(writes)], deadline=deadline)
 
-    def run(self, what: str, jobs: "Iterable[Job[Got]]") -> "list[Got]":
+    def run(self, what: str, jobs: "Iterable[Job[Got]]", *, deadline: float | None = None) -> "list[Got]":
         """Return the results of requests to this table in order; for the history, too.
 
         If one raises, the others end first, and then that is raised.
 
         Args:
             what: is done with them, in the text of the error: "list the connections".
+            deadline: of all of them, on the clock of `patience`; without it each has its own time.
 
         Raises:
             RegistryError: DynamoDB said no, or could not be asked in time.
             ConfigurationError: there is no region, or there are no credentials.
         """
         try:
-            return self._service().run(jobs)
+            return self._service().run(jobs, deadline=deadline)
         except AwsError as error:
             how_long = f", in {self._patience.total:g} seconds of trying" if error.is_retryable else ""
             said = f" ({error.message})" if error.message else ""

@@ -199,6 +199,12 @@ def test_channels_in_memory_that_nobody_uses_give_their_memory_back(clock):
     clock.now += 90_000
     append(store, "a")
     assert len(store._channels) == 1
+    append(store, "a", channel="quiet")
+    clock.now += 121
+    append(store, "b")
+    assert [len(kept._messages) for kept in store._channels.values()] == [1, 0]
+    assert [len(kept._tokens) for kept in store._channels.values()] == [1, 0]
+    del store._channels["quiet"]
     for number in range(100):
         append(store, number)
         clock.now += 1

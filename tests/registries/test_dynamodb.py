@@ -264,6 +264,13 @@ def test_throttling_without_end_is_an_error_with_its_cause(registry, gate, waiti
     assert listening(registry) == []
 
 
+def test_removing_many_takes_no_longer_than_removing_one_while_dynamodb_is_unwell(registry, gate, waiting):
+    gate.answer = lambda operation, request: THROTTLED
+    with pytest.raises(RegistryError, match="could not remove 100 connections, in 5 seconds of trying"):
+        registry.remove([f"connection-{number}=" for number in range(300)])
+    assert waiting.now <= 6
+
+
 def test_a_page_in_the_middle_that_fails_raises_after_those_before_it(registry, gate):
     # Behind every place where a broadcast may begin, so that the first page is yielded as it is.
     rows = [{"sk": {"S": f"zzz{number:04}="}} for number in range(1_000)]

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
-from ...errors import ClosedError
+from ...errors import BroadcasterError, ClosedError
 from ...forks import make_lock, remake_in_child
 from ...results import BroadcastResult
 from ..engine.engine import Engine
@@ -140,7 +141,8 @@ class EngineCarrier:
         """See `Carrier.begin`."""
 
         def remove(connection_ids: list[str]) -> None:
-            job.removals.append(self._threads.submit(job.on_stale, connection_ids))
+            with suppress(BroadcasterError):  # no thread is left; the next broadcast finds them again
+                job.removals.append(self._threads.submit(job.on_stale, connection_ids))
 
         def conclude() -> None:
             job.outcome = outcome_of(task)

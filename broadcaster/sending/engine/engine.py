@@ -141,17 +141,25 @@ class Engine:
         )
 
     def reactor(self) -> Reactor:
-        """Return a new loop for tasks of this engine; who asks for it closes it."""
+        """Return a new loop for tasks of this engine; who asks for it closes it.
+
+        Raises:
+            UnavailableError: this process has no file descriptor left, say.
+        """
         settings = self._settings
-        return Reactor(
-            self._addresses,
-            self._endpoint.host,
-            self._tls_context(),
-            timeout=settings.timeout,
-            concurrency=settings.concurrency,
-            attempts=settings.attempts,
-            monotonic=self._monotonic,
-        )
+        context = self._tls_context()
+        try:
+            return Reactor(
+                self._addresses,
+                self._endpoint.host,
+                context,
+                timeout=settings.timeout,
+                concurrency=settings.concurrency,
+                attempts=settings.attempts,
+                monotonic=self._monotonic,
+            )
+        except OSError as error:
+            raise UnavailableError(f"no connection can be opened from this machine: {describe(error)}") from error
 
     def lend(self, posts: int) -> Reactor | None:
         """Return a loop that has links for so many posts, so that nothing is waited for; None if none is kept.
@@ -196,10 +204,7 @@ class Engine:
         """Return a loop that is kept, or a new one."""
         reactor = self._kept.take()
         if reactor is None:
-            try:
-                return self.reactor()
-            except OSError as error:
-                raise UnavailableError(f"no connection can be opened from this machine: {describe(error)}") from error
+            return self.reactor()
         try:
             reactor.freshen()
         except BaseException:

@@ -149,7 +149,7 @@ class Reactor:
 
     def has_links_for(self, posts: int) -> bool:
         """Return whether so many posts can begin now, and no further link would be opened for them."""
-        return min(posts, FIRST_LINKS) <= self._links.free
+        return min(posts, FIRST_LINKS, self._concurrency) <= self._links.free
 
     # For the engine, between tasks
 

@@ -30,6 +30,16 @@ async def test_a_cancelled_broadcast_stops_and_says_what_had_been_sent(one_by_on
     assert len(server.requests) == 2
 
 
+async def test_one_that_is_cancelled_twice_says_what_had_been_sent(one_by_one, one_sent_one_hung, server):
+    task = await one_sent_one_hung(one_by_one)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.result == HALF
+
+
 async def test_what_a_timeout_cut_off_is_known_by_its_cause(one_by_one, one_sent_one_hung):
     async def run_into_timeout():
         async with asyncio.timeout(None) as timeout:

@@ -1,7 +1,10 @@
 """Broadcasts at once do not wait for each other, and nothing waits for the registry but who needs it."""
 
 import asyncio
+import errno
 import json
+import os
+import socket
 import threading
 
 import pytest
@@ -150,6 +153,43 @@ async def test_what_no_thread_was_left_for_is_not_sent_later(make, slow_registry
     assert (await slow).sent == 1
     await caster.close()  # waits for what the threads have still to do
     assert server.attempts["connection-a="] == 0
+
+
+async def test_where_no_thread_is_left_for_removals_a_broadcast_goes_on(make, server, monkeypatch):
+    caster = make(concurrency=8)
+    caster._carrier._here.acquire()  # as if another broadcast had this way
+    for number in range(40):
+        await caster.register_connection(f"connection-{number}=")
+    server.script = lambda connection_id, attempt: "410" if connection_id == "connection-7=" else "200"
+    submit = caster._threads.submit
+
+    def refuse_removals(function, *arguments):
+        if function == caster._remove_stale:
+            raise UnavailableError("no thread is left")
+        return submit(function, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(caster._threads, "submit", refuse_removals)
+        assert await caster.broadcast("admin", "event", {}) == {"sent": 39, "failed": 0, "stale": 1}
+    assert await caster.broadcast("admin", "event", {}) == {"sent": 39, "failed": 0, "stale": 1}
+    assert await caster.broadcast("admin", "event", {}) == {"sent": 39, "failed": 0, "stale": 0}
+
+
+async def test_without_a_file_descriptor_the_error_is_ours(make, monkeypatch):
+    caster = make()
+    for number in range(40):
+        await caster.register_connection(f"connection-{number}=")
+    caster._carrier._here.acquire()
+
+    def none_left():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", none_left)
+        for ask in (lambda: caster.broadcast("admin", "event", {}), lambda: caster.get_connection("connection-1=")):
+            with pytest.raises(UnavailableError, match="ulimit -n"):
+                await ask()
+    assert (await caster.broadcast("admin", "event", {})).sent == 40
 
 
 async def test_a_broadcast_to_nobody_in_memory_needs_no_thread(make, server):
