@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     of_run.add_argument("--backend-port", type=int, default=8000, help="of the backend (default: %(default)s)")
     add(test, PYTEST)
     add(check, PYTEST)
-    add(synth, CDK.format("synth"))
+    add_context(add(synth, CDK.format("synth")))
     with_account: tuple[Command, ...] = (bootstrap, diff, deploy, destroy)
     for command in with_account:
         sub = add(command, CDK.format(command.__name__))

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from .set_up import CDK, LOGS, PYTHON, ROOT, Stop, call, environment, set_up
 
 
-def synth(_: argparse.Namespace, arguments: list[str]) -> int:
+def synth(options: argparse.Namespace, arguments: list[str]) -> int:
     """Print the CloudFormation template, which is also in cdk.out."""
     set_up("deploy")
-    return call([*CDK, "synth", *arguments])
+    return call([*CDK, "synth", *settings_of(options), *arguments])
 
 
 def bootstrap(options: argparse.Namespace, arguments: list[str]) -> int:
@@ -73,7 +73,12 @@ def ask_account(question: str, options: argparse.Namespace, *arguments: str) -> 
 def options_of_cdk(options: argparse.Namespace) -> list[str]:
     """Return the options that dev.py reads and the CDK CLI gets too."""
     profile = ["--profile", options.profile] if options.profile else []
-    return [*profile, *(word for setting in options.context for word in ("--context", setting))]
+    return [*profile, *settings_of(options)]
+
+
+def settings_of(options: argparse.Namespace) -> list[str]:
+    """Return the settings of the stack as options of the CDK CLI."""
+    return [word for setting in options.context for word in ("--context", setting)]
 
 
 def lines_to_paste(outputs: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from typing import BinaryIO
 
+from .deployment import settings_of
 from .servers import Server
 from .set_up import CDK, LOGS, PYTHON, Stop, call, run_step, set_up
 from .what_to_use import what_to_use
@@ -24,6 +25,8 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
         options.port = options.backend_port = 0  # whatever is free: nobody else needs to find them
     if options.publish and options.registry != "dynamodb":
         raise Stop("--publish needs the gateway to register connections; give --registry dynamodb too")
+    if any(setting.startswith("registry=") for setting in options.context):
+        raise Stop("which registry the system runs with is not only a setting of the stack here; give it as --registry")
     for port, name in ((options.port, "port"), (options.backend_port, "backend-port")):
         check_port(port, name)
     set_up("run")
@@ -32,7 +35,7 @@ def run(options: argparse.Namespace, _: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="assembly-", dir=LOGS, ignore_cleanup_errors=True) as assembly:
         settings = ["--context", f"registry={options.registry}", "--output", assembly]
         settings += ["--context", "publish=bearer"] if options.publish else []
-        settings += [word for setting in options.context for word in ("--context", setting)]
+        settings += settings_of(options)
         run_step("Synthesizing the stack", [*CDK, "synth", "--quiet", "--no-notices", *settings])
         log = (LOGS / "run.log").open("wb") if options.once else None  # the tour's frames are all that it shows
         system = System(options, assembly, log)

@@ -164,6 +164,9 @@ def make_resources(found: Resources, url: str, region: str) -> dict[str, str]:
         "PUBLISH_KEY": os.environ.get("PUBLISH_KEY_TEXT") or json.dumps(made_up),
         "PUBLISH_BEARER": os.environ.get("PUBLISH_TOKEN") or secrets.token_hex(32),
     }
+    if "TimeToLiveSpecification" in found.properties:  # nothing expires by it here, but `doctor` looks at it
+        specification = found.properties["TimeToLiveSpecification"]
+        dynamodb.update_time_to_live(TableName=found.table, TimeToLiveSpecification=specification)
     manager = session.client("secretsmanager", endpoint_url=url)
     return {
         variable: manager.create_secret(Name=name, SecretString=texts.get(variable) or secrets.token_hex(32))["ARN"]

@@ -142,6 +142,7 @@ def test_the_help_names_every_command():
         (["run", "--registry", "redis"], "argument --registry: invalid choice: 'redis'"),
         (["deploy", "--profile"], "argument --profile: expected one argument"),
         (["run", "-c", "stage"], "'stage' has no value; give NAME=VALUE, e.g. stage=production"),
+        (["synth", "-c", "stage"], "'stage' has no value; give NAME=VALUE, e.g. stage=production"),
         (["deploy", "-c", "stage"], "'stage' has no value; give NAME=VALUE, e.g. stage=production"),
     ],
 )
@@ -150,3 +151,10 @@ def test_wrong_arguments_are_told_at_once(arguments, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--once"], ["--registry", "dynamodb"]])
+def test_the_registry_of_the_local_system_is_no_setting_of_the_stack_alone(arguments):
+    done = dev("run", *arguments, "-c", "registry=dynamodb")
+    assert done.returncode == 1
+    assert done.stderr.endswith("give it as --registry\n")

@@ -16,8 +16,6 @@ from botocore.exceptions import ClientError
 
 from examples.stand_in import one_at_a_time
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # moto takes seconds to start
 
@@ -29,6 +27,7 @@ TEMPLATE = {
                 "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
                 "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
                 "BillingMode": "PAY_PER_REQUEST",
+                "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
             },
         },
         "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {}},
@@ -89,7 +88,10 @@ def test_a_client_reads_the_secret_and_the_table(stand_in, secret):
     assert len(secret) == 64
     url = stand_in.variables["AWS_ENDPOINT_URL_DYNAMODB"]
     client = boto3.Session("local", "local", region_name="us-east-1").client("dynamodb", endpoint_url=url)
-    assert client.scan(TableName=stand_in.variables["REGISTRY_TABLE"])["Items"] == []
+    table = stand_in.variables["REGISTRY_TABLE"]
+    assert client.scan(TableName=table)["Items"] == []
+    told = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    assert told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
     client.close()
 
 

@@ -83,7 +83,7 @@ class Links:
             busy=len(with_task) - stuck,
             moving=len(self._all) - slow_opening - stuck,
             opening=len(opening) - slow_opening,
-            room=room - len(self._all) + slow_opening,
+            room=room - len(self._all) + min(slow_opening, room),  # at most twice as many, if none of them opens
         )
         for _ in range(wanted):
             if not self._dial(now):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from broadcaster.aws.address import parse_url
 from broadcaster.aws.credentials import CredentialSource
 from broadcaster.errors import ConfigurationError, RefusedError
 from broadcaster.sending.engine import links
@@ -529,6 +530,30 @@ print(caster.broadcast("admin", "event", {{}}))
         time.sleep(6)  # past the deadline, on the clock of the process that is stopped
         process.send_signal(signal.SIGCONT)
         assert process.communicate()[0] == "{'sent': 8, 'failed': 0, 'stale': 0}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a full queue of connections does is each system's own")
+def test_links_that_do_not_open_are_no_more_than_twice_the_concurrency(make, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        begin, at_once = links.Links._dial, []
+
+        def dial(self, now):
+            is_begun = begin(self, now)
+            at_once.append(len(self._all))
+            return is_begun
+
+        monkeypatch.setattr(links.Links, "_dial", dial)
+        endpoint = parse_url(f"http://127.0.0.1:{full.getsockname()[1]}", "us-east-1", name="url", example="")
+        engine = make(endpoint, concurrency=4, timeout=3.0, deadline=2.5)
+        with pytest.raises(RefusedError):
+            send(engine, ids(100))
+        for each in waiting:
+            each.close()
+    assert 4 < max(at_once) <= 8
 
 
 def test_where_only_so_many_sockets_can_be_watched_no_more_are_opened(server, make, monkeypatch):
