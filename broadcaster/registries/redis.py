@@ -299,7 +299,7 @@ class RedisRegistry:
 
     def _failed(self, what: str, error: Exception) -> RegistryError:
         # What redis-py puts before this names the whole command.
-        reason = str(error).rpartition("of pipeline caused error: ")[2]
+        reason = str(error).rpartition("of pipeline caused error: ")[2].rstrip(".")
         if self._is_tls and "Timeout connecting" in reason:
             reason += "; a server without TLS never answers, and wants 'redis://' in place of 'rediss://'"
         elif self._is_tls is False and "reset by peer" in reason:

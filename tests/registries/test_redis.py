@@ -163,7 +163,7 @@ def test_a_restart_is_survived_without_a_restart_here(make_redis):
     registry = RedisRegistry(server.url)
     registry.add("a=", ["admin"])
     server.kill()
-    with pytest.raises(RegistryError, match="could not list the connections"):
+    with pytest.raises(RegistryError, match=r"could not list the connections: .*[^.]$"):
         listening(registry)
     with pytest.raises(RegistryError, match="could not register connection 'b='"):
         registry.add("b=")
