@@ -159,14 +159,13 @@ def make_resources(found: Resources, url: str, region: str) -> dict[str, str]:
         TableName=found.table,
         **{key: found.properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")},
     )
+    if expiry := found.properties.get("TimeToLiveSpecification"):  # nothing expires here, but `doctor` looks at it
+        dynamodb.update_time_to_live(TableName=found.table, TimeToLiveSpecification=expiry)
     made_up = {"app_id": "1", "key": "local", "secret": secrets.token_hex(32)}
     texts = {
         "PUBLISH_KEY": os.environ.get("PUBLISH_KEY_TEXT") or json.dumps(made_up),
         "PUBLISH_BEARER": os.environ.get("PUBLISH_TOKEN") or secrets.token_hex(32),
     }
-    if "TimeToLiveSpecification" in found.properties:  # nothing expires by it here, but `doctor` looks at it
-        specification = found.properties["TimeToLiveSpecification"]
-        dynamodb.update_time_to_live(TableName=found.table, TimeToLiveSpecification=specification)
     manager = session.client("secretsmanager", endpoint_url=url)
     return {
         variable: manager.create_secret(Name=name, SecretString=texts.get(variable) or secrets.token_hex(32))["ARN"]

@@ -274,9 +274,8 @@ class AsyncBroadcaster(Face):
             if isinstance(error, asyncio.CancelledError) and job.method == "POST" and job.is_prepared:
                 while job.outcome is None:
                     over = loop.create_future()
-                    with suppress(
-                        asyncio.CancelledError
-                    ):  # once more: that it ends is near, and what was sent is known
+                    # If it is cancelled once more: it ends soon all the same, and then it is known what was sent.
+                    with suppress(asyncio.CancelledError):
                         await over
             raise
         await _wait_for_removals(job)
