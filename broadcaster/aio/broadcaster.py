@@ -21,6 +21,7 @@ from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.background.carriers import Job, make_carrier
 from ..sending.background.event_loops import MOST_POSTS, EventLoops
+from ..sending.background.resuming import resume
 from ..sending.background.threads import Tell, Threads
 from ..sending.engine.engine import Engine
 from ..sending.sender import Reply
@@ -99,7 +100,7 @@ class AsyncBroadcaster(Face):
                 # Whoever broadcasts in a loop lets other tasks have their turn, and can be cancelled, as with somebody.
                 await asyncio.sleep(0)
                 job.outcome = BroadcastResult()
-            elif not (few and await self._carry_here(job, len(few))):
+            elif not (few and self._loops is not None and await self._loops.carry(job, len(few))):
                 await self._carry(job, prepare)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
@@ -144,7 +145,7 @@ class AsyncBroadcaster(Face):
         body = self._messages.message(channel, event, data)
         job = Job("POST", [[connection_id]], body, on_stale=self._remove_stale)
         try:
-            if not await self._carry_here(job, 1):
+            if self._loops is None or not await self._loops.carry(job, 1):
                 await self._carry(job)
         except asyncio.CancelledError as error:
             _tell_what_was_sent(error, channel, event, job)
@@ -232,13 +233,6 @@ class AsyncBroadcaster(Face):
             return None
         return self._registry.few(channel, MOST_POSTS)
 
-    async def _carry_here(self, job: Job, posts: int) -> bool:
-        """Carry a few posts in this thread, if that can begin at once; return whether so."""
-        if self._loops is None or not await self._loops.carry(job, posts):
-            return False
-        await _wait_for_removals(job)
-        return True
-
     async def _request(self, method: str, connection_id: str) -> Reply:
         self._check_open()
         job = Job(method, [[check_connection_id(connection_id)]])
@@ -259,12 +253,8 @@ class AsyncBroadcaster(Face):
         """
         loop = asyncio.get_running_loop()
         over = loop.create_future()
-
-        def settle() -> None:
-            if not over.done():
-                over.set_result(None)
-
-        self._threads.start(partial(self._begin, job, prepare, partial(_call_in, loop, settle)))
+        tell = partial(_call_in, loop, lambda: resume(over))  # the one of then
+        self._threads.start(partial(self._begin, job, prepare, tell))
         try:
             await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
@@ -278,7 +268,8 @@ class AsyncBroadcaster(Face):
                     with suppress(asyncio.CancelledError):
                         await over
             raise
-        await _wait_for_removals(job)
+        if job.removals:
+            await job.wait_for_removals()
 
     def _begin(self, job: Job, prepare: Callable[[], bool], tell: Tell) -> Tell | None:
         """Find out whom a job goes to, and carry it in this thread if that is soon done, else in the carrier's.
@@ -326,12 +317,6 @@ class AsyncBroadcaster(Face):
         self._begin_anew()
         if self._is_closed:
             self._closed.set_result(None)
-
-
-async def _wait_for_removals(job: Job) -> None:
-    for removal in job.removals:
-        # Not cancelled with us, so that connections that are gone leave the registry all the same.
-        await asyncio.shield(asyncio.wrap_future(removal))
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

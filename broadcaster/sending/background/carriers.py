@@ -65,6 +65,13 @@ class Job:
         self.outcome: BroadcastResult | Reply | BaseException | None = None
         self.removals: list[Future[None]] = []
 
+    async def wait_for_removals(self) -> None:
+        """Wait until connections that are gone have left the registry. They do so also when the caller is cancelled."""
+        from asyncio import shield, wrap_future  # who awaits this has it loaded
+
+        for removal in self.removals:
+            await shield(wrap_future(removal))
+
 
 class Carrier(Protocol):
     """Carries jobs in other threads. All methods are thread-safe and usable after a fork."""
