@@ -2,7 +2,7 @@
 
 import os
 
-from .aws.address import Endpoint, parse_url
+from .aws.address import Endpoint, check_text, parse_url
 from .aws.environment import ENDPOINT_VARIABLES, endpoint_in_environment, region_in_environment, stage_endpoint
 from .aws.partitions import PARTITIONS
 from .errors import ConfigurationError
@@ -53,6 +53,8 @@ def resolve_endpoint(
         raise ConfigurationError(
             "no API to send through; give api_id='abc123xyz' (an output of the stack) or endpoint_url="
         )
+    if given is not None:
+        check_text(given[0], name=given[1], example=_EXAMPLE)
     region = region or (given and _region_in(given[0])) or region_in_environment()
     if not region:
         raise ConfigurationError("no region; give region='us-east-1' (an output of the stack) or set AWS_REGION")

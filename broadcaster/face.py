@@ -298,6 +298,12 @@ class Face:
             self._publish_early()
         return not self._early
 
+    def _end_of(self, timeout: float) -> float:
+        """Return when a wait of so many seconds ends, on the monotonic clock."""
+        if not isinstance(timeout, int | float) or timeout != timeout:
+            raise InvalidArgumentError(f"timeout is {timeout!r:.40}; give a number of seconds")
+        return time.monotonic() + timeout
+
     def _wait_for_early(self, end: float) -> None:
         while not self._has_nothing_early() and time.monotonic() < end:  # another thread is making the publisher
             time.sleep(0.001)

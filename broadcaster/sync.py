@@ -252,7 +252,7 @@ class Broadcaster(Face):
         Args:
             timeout: seconds to wait at most. What is not out by then is still sent.
         """
-        end = time.monotonic() + timeout
+        end = self._end_of(timeout)
         self._wait_for_early(end)
         if self._publisher is None:
             return not self._early
@@ -264,7 +264,7 @@ class Broadcaster(Face):
         Args:
             timeout: seconds in which what was published and waits is sent; what is left then is dropped and logged.
         """
-        end = time.monotonic() + timeout
+        end = self._end_of(timeout)
         self._wait_for_early(end)
         if self._publisher is not None:
             self._publisher.close(end - time.monotonic())

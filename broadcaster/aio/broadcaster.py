@@ -180,7 +180,7 @@ class AsyncBroadcaster(Face):
 
         See `Broadcaster.flush`.
         """
-        end = time.monotonic() + timeout
+        end = self._end_of(timeout)
         while not self._has_nothing_early() and time.monotonic() < end:  # noqa: ASYNC110 - a thread makes it, once
             await asyncio.sleep(0.001)
         if self._publisher is None:
@@ -204,13 +204,14 @@ class AsyncBroadcaster(Face):
 
     def _begin_closing(self, timeout: float = CLOSE_SECONDS) -> "Future[None]":
         """Close without waiting; the future tells when it is done. Callable without an event loop."""
+        end = self._end_of(timeout)
         with self._closing:
             if not self._is_closed:
                 try:
-                    closing = partial(self._close_now, timeout)
+                    closing = partial(self._close_now, end)
                     threading.Thread(target=closing, name="broadcaster-closing", daemon=True).start()
                 except RuntimeError:  # no thread left on this machine, or none any more in this interpreter
-                    self._close_now(timeout)
+                    self._close_now(end)
                 self._is_closed = True
             return self._closed
 
@@ -293,9 +294,8 @@ class AsyncBroadcaster(Face):
             job.outcome = error
         return tell
 
-    def _close_now(self, timeout: float) -> None:
+    def _close_now(self, end: float) -> None:
         try:
-            end = time.monotonic() + timeout
             self._wait_for_early(end)
             if self._publisher is not None:
                 self._publisher.close(end - time.monotonic())

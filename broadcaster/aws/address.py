@@ -42,6 +42,7 @@ def parse_url(url: str, region: str, *, name: str, example: str) -> Endpoint:
     Raises:
         ConfigurationError: it is no http(s) URL, or has more in it than host, port and path.
     """
+    check_text(url, name=name, example=example)
     if not {"@", "?", "#"}.isdisjoint(url):  # perhaps a password, so nothing of it is shown
         raise ConfigurationError(f"the {name} has a user, a query or a fragment beside host and path; give {example!r}")
     wrong = f"{name} {url!r}"
@@ -55,6 +56,16 @@ def parse_url(url: str, region: str, *, name: str, example: str) -> Endpoint:
     if not all(33 <= ord(character) < 127 for character in path):
         raise ConfigurationError(f"{wrong} has a path that a request cannot carry; percent-encode it")
     return Endpoint(scheme, host, port or _default_port(scheme), path, region)
+
+
+def check_text(url: str, *, name: str, example: str) -> None:
+    """Refuse what is no text. Nothing of it is shown: there may be a password in it.
+
+    Raises:
+        ConfigurationError: it is no str.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name} is of type {type(url).__name__}, not str; it looks like {example!r}")
 
 
 def _default_port(scheme: str) -> int:

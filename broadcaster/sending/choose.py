@@ -69,7 +69,10 @@ def _check_positive(name: str, value: float, unit: str) -> float:
 def _check_verify(verify: bool | str) -> bool | str:
     if isinstance(verify, bool):
         return verify
+    right = "give True, False or the path of a CA bundle"
+    if not isinstance(verify, str | os.PathLike):
+        raise ConfigurationError(f"verify {verify!r} is no path; {right}")
     path = os.fspath(verify)
     if not os.path.exists(path):  # noqa: PTH110 - pathlib costs 6 ms to import
-        raise ConfigurationError(f"verify {path!r} is not there; give True, False or the path of a CA bundle")
+        raise ConfigurationError(f"verify {path!r} is not there; {right}")
     return path

@@ -269,7 +269,8 @@ class FanOut:
     def give_up(self, now: float, in_flight: Iterable[str]) -> None:
         """End because the deadline has come or else because the caller wants it."""
         if now >= self.deadline:
-            self.end("not answered by the broadcast's deadline", in_flight)
+            throttled = "; the account's requests are throttled (HTTP 429)" if self._pace.is_reduced else ""
+            self.end(f"not answered by the broadcast's deadline{throttled}", in_flight)
         else:
             self.end("the broadcast was stopped", in_flight, drain=False)
 

@@ -100,7 +100,9 @@ test("the pace is kept over any time, and comes down when everybody is throttled
       now = Math.max(pace.nextGrant(now), now + chance() * 0.01);
     }
     assert.ok(granted > rate * 4);
+    assert.ok(!pace.isReduced);
     pace.throttled(now, 0.5);
+    assert.ok(pace.isReduced);
     assert.equal(pace.grant(1, now), 0);
     assert.ok(pace.pausedUntil > now);
     assert.ok(pace.grant(10_000, pace.pausedUntil) <= rate / 4 + rate * 0.2 + 1);

@@ -154,6 +154,15 @@ test("what is not answered by the deadline has failed", async () => {
   assert.equal(result.failures[0].reason, "not answered by the broadcast's deadline");
 });
 
+test("what a throttled account left waiting at the deadline says so", async () => {
+  server.script = () => 429;
+  const { send } = await connectTo(20, { deadline: 1, rate: 100 });
+  const result = await send();
+  assert.equal(result.failed, 20);
+  const late = "not answered by the broadcast's deadline; the account's requests are throttled (HTTP 429)";
+  assert.ok(result.failures.some(({ reason }) => reason === late));
+});
+
 test("posts that were all given up by the deadline have failed, and the address is not blamed", async () => {
   server.script = () => "hang";
   server.greet = (number) => (number <= 8 ? "ok" : "stall");

@@ -86,6 +86,7 @@ def test_the_region_falls_back_to_the_environment(monkeypatch):
         ({"api_id": "abc", "region": "Virginia"}, "region 'Virginia' is not an AWS region"),
         ({"api_id": "abc", "region": "us-east-"}, "not an AWS region"),
         ({"region": "us-east-1"}, "no API to send through"),
+        ({"endpoint_url": b"https://h/production"}, "endpoint_url is of type bytes, not str; it looks like 'https://"),
         ({"endpoint_url": "wss://h/production", "region": "us-east-1"}, "the backend's is 'https://h/production'"),
         ({"endpoint_url": "h/production", "region": "us-east-1"}, "no http"),
         ({"endpoint_url": "http://h:x/", "region": "us-east-1"}, "'x' is not a port"),

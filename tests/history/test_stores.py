@@ -94,6 +94,13 @@ def test_rewinding_counts_events(store, events, numbers):
     assert read(store, rewind=Rewind(events=events)).numbers == numbers
 
 
+def test_the_largest_numbers_that_are_allowed_ask_for_all(store):
+    newest = append(store, "a")
+    assert read(store, rewind=Rewind(events=2**53 - 1), limit=2**53 - 1).numbers == [1]
+    assert read(store, rewind=Rewind(seconds=99_999_999 * 3_600)).numbers == [1]
+    assert read(store, since=Position(newest.epoch, 2**53 - 1)).numbers == []
+
+
 def test_rewinding_over_many_messages_reads_them_all(store):
     for name in range(250):
         append(store, name, keep=1_000)

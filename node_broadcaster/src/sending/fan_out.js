@@ -204,7 +204,8 @@ class FanOut {
 
   /** End because the deadline has come. */
   giveUp(inFlight) {
-    this.end("not answered by the broadcast's deadline", inFlight);
+    const throttled = this.#pace.isReduced ? "; the account's requests are throttled (HTTP 429)" : "";
+    this.end(`not answered by the broadcast's deadline${throttled}`, inFlight);
   }
 
   /** Return the connections that were found to be gone since this was called last. */

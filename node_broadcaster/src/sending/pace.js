@@ -53,6 +53,11 @@ class Pace {
     return Math.max(this.pausedUntil, now + missing / this.#rate + 1e-6);
   }
 
+  /** Whether it is slower than it was set to be, because the account was throttled. */
+  get isReduced() {
+    return this.#rate < this.#fullRate;
+  }
+
   /**
    * Pause all and go on at half the rate: not one connection but everybody was throttled.
    *

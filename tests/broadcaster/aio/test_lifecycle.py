@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster import ClosedError, MemoryRegistry, RegistryError
+from broadcaster import ClosedError, InvalidArgumentError, MemoryRegistry, RegistryError
 from broadcaster.aio import AsyncBroadcaster
 from tests.broadcaster.aio.conftest import OwnRegistry
 
@@ -29,6 +29,17 @@ def test_one_serves_two_event_loops_in_turn(make, server):
 
     assert asyncio.run(use()) == asyncio.run(use()) == {"sent": 1, "failed": 0, "stale": 0}
     assert server.opened == 1
+
+
+@pytest.mark.parametrize("wrong", ["3", None, float("nan")])
+async def test_a_time_that_is_none_is_refused_and_nothing_is_closed(make, wrong):
+    caster = make()
+    for method in (caster.flush, caster.close):
+        with pytest.raises(InvalidArgumentError, match=f"timeout is {wrong!r}; give a number of seconds"):
+            await method(wrong)
+    assert await caster.flush(0.0)
+    await caster.register_connection("connection-a=")
+    assert (await caster.broadcast("logs", "log", 1)).sent == 1
 
 
 def test_one_serves_two_event_loops_at_once(make, server):

@@ -6,9 +6,7 @@ import time
 
 import pytest
 
-from broadcaster import (
-    MemoryRegistry,
-)
+from broadcaster import InvalidArgumentError, MemoryRegistry
 from broadcaster.publishing import publisher
 from broadcaster.sending.background import carriers
 from tests.broadcaster.publishing.received import FAST, heard, wait_until
@@ -28,6 +26,17 @@ def test_flush_and_close_keep_to_their_time(make, server, caplog):
     assert "1 published events were not sent within 0.1 seconds" in caplog.text
     caster.publish("logs", "log", 2)
     assert caster.publisher_stats().dropped["closed"] == 2
+
+
+@pytest.mark.parametrize("wrong", ["3", None, math.nan])
+def test_a_time_that_is_none_is_refused_and_nothing_is_closed(make, wrong):
+    caster = make()
+    for method in (caster.flush, caster.close):
+        with pytest.raises(InvalidArgumentError, match=f"timeout is {wrong!r}; give a number of seconds"):
+            method(wrong)
+    assert caster.flush(0.0)
+    caster.register_connection(FAST)
+    assert caster.broadcast("logs", "log", 1).sent == 1
 
 
 def test_flush_waits_for_what_was_published_before_and_not_for_what_comes_after(make, server):

@@ -485,6 +485,15 @@ def test_what_is_not_reached_by_the_deadline_or_when_it_is_stopped_says_why():
     assert plan.result().failures == [("a=", stopped, None), ("b=", stopped, None)]
 
 
+def test_what_waits_for_a_throttled_account_at_the_deadline_says_so():
+    pace = Pace(10)
+    plan = fan_out([["a=", "b="]], pace=pace, deadline=1.0)
+    pace.throttled(0.5, 0.0)
+    plan.give_up(1.0, [])
+    [reason] = {failure.reason for failure in plan.result().failures}
+    assert reason == "not answered by the broadcast's deadline; the account's requests are throttled (HTTP 429)"
+
+
 def test_a_kept_connection_that_was_closed_is_tried_once_more_at_once_and_then_counted():
     plan = fan_out([["a="]])
     assert plan.take(0.0) == "a="

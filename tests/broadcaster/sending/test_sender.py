@@ -54,6 +54,8 @@ def test_behind_a_proxy_boto3_does_the_work(monkeypatch):
         {"deadline": float("nan")},
         {"rate": 0},
         {"verify": "/nowhere/ca.pem"},
+        {"verify": None},
+        {"verify": 1},
         {"kind": "carrier pigeon"},
     ],
 )
