@@ -66,13 +66,17 @@ def read_batch(body: bytes) -> list[Event]:
 def read_plain(body: bytes) -> Event:
     """Return what `POST /publish` publishes: `{"channel","event","data"}`, with whatever JSON as its data.
 
+    With `socket_id` as well, as in the other forms, that connection is left out.
+
     Raises:
         RequestError: the body is malformed.
     """
     members = _read_object(body)
-    if "data" not in members:
-        raise _malformed('there is no "data"; send {"channel":…,"event":…,"data":…}')
-    return Event(_check_channel(members.get("channel")), _check_name(members.get("event")), members["data"])
+    for name in ("channel", "event", "data"):
+        if name not in members:
+            raise _malformed(f'there is no "{name}"; send {{"channel":…,"event":…,"data":…}}')
+    channel, event = _check_channel(members["channel"]), _check_name(members["event"])
+    return Event(channel, event, members["data"], _read_excluded(members))
 
 
 def read_info(parameters: dict[str, str]) -> bool:
@@ -88,14 +92,19 @@ def read_info(parameters: dict[str, str]) -> bool:
 
 
 def _read_event(members: dict[str, object], channel: object) -> Event:
-    data, excluded = members.get("data"), members.get("socket_id") or ""
+    data = members.get("data")
     if not isinstance(data, str):
         raise _malformed('"data" is no text; send the JSON of the data as a string')
-    if not isinstance(excluded, str):
-        raise _malformed('"socket_id" is no text')
     if members.get("info"):
         raise _malformed('"info" is not answered to events; ask GET /apps/…/channels')
-    return Event(_check_channel(channel), _check_name(members.get("name")), _parse(data), excluded)
+    return Event(_check_channel(channel), _check_name(members.get("name")), _parse(data), _read_excluded(members))
+
+
+def _read_excluded(members: dict[str, object]) -> str:
+    excluded = members.get("socket_id") or ""
+    if not isinstance(excluded, str):
+        raise _malformed('"socket_id" is no text')
+    return excluded
 
 
 def _parse(data: str) -> object:

@@ -39,6 +39,10 @@ def test_data_that_is_nested_without_end_stays_text() -> None:
 
 def test_who_caused_an_event_can_be_left_out() -> None:
     assert read_events(one(socket_id="L0SM9cOFvHcCIhw="))[0].excluded == "L0SM9cOFvHcCIhw="
+    plain = {"channel": "a", "event": "e", "data": 1, "socket_id": "L0SM9cOFvHcCIhw="}
+    assert read_plain(encoded(plain)).excluded == "L0SM9cOFvHcCIhw="
+    with pytest.raises(RequestError, match="socket_id"):
+        read_plain(encoded(plain | {"socket_id": 7}))
 
 
 def test_a_batch_keeps_its_order() -> None:
@@ -95,7 +99,7 @@ def test_a_malformed_batch_is_refused_as_a_whole(batch: object) -> None:
 def test_the_plain_form_needs_its_three_members() -> None:
     whole = {"channel": "a", "event": "e", "data": 1}
     for name in whole:
-        with pytest.raises(RequestError, match=name):
+        with pytest.raises(RequestError, match=f'there is no "{name}"; send'):
             read_plain(encoded({key: value for key, value in whole.items() if key != name}))
 
 
