@@ -10,7 +10,7 @@ from ..registries import Registry
 from ..registries.memory import MemoryRegistry
 from . import HistoryStore, Position
 from .endings import Endings
-from .recovery import MOST, history_answer, parse_rewind, parse_since
+from .recovery import history_answer, parse_rewind, parse_since
 
 MAX_KEEP = 100_000  # events of a channel
 MAX_LIFETIME = 7 * 86_400  # seconds: it is a cache
@@ -94,12 +94,12 @@ class History:
             RegistryError: the store cannot be reached.
         """
         check_channel(channel)
-        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit < MOST:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise InvalidArgumentError(f"limit is {limit!r:.40}; give a number of messages from 1 on")
         position, back = parse_since(since), parse_rewind(rewind)
         if not self.has(channel):
             return {"epoch": None, "seq": 0, "recovered": False, "messages": [], "more": False}
-        found = self._store.read(channel, since=position, rewind=back, limit=limit)
+        found = self._store.read(channel, since=position, rewind=back, limit=min(limit, MAX_KEEP))
         return history_answer(position, found)
 
     def position(self, channel: str) -> Position:

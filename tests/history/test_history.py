@@ -54,7 +54,7 @@ def test_a_channel_without_history_has_none(history):
         history.read("")
 
 
-@pytest.mark.parametrize("limit", [0, -1, True, "7", 2**53])
+@pytest.mark.parametrize("limit", [0, -1, True, "7"])
 def test_a_limit_that_is_none_is_refused(history, limit):
     with pytest.raises(InvalidArgumentError, match="limit is"):
         history.read("admin", limit=limit)

@@ -7,6 +7,7 @@ import pytest
 
 from broadcaster import RegistryError
 from broadcaster.history import FORGOTTEN_AFTER, Position, Rewind
+from broadcaster.history.choose import History
 from broadcaster.history.redis import RedisHistory
 from broadcaster.registries.redis import RedisRegistry
 
@@ -142,3 +143,10 @@ def test_a_client_that_returns_bytes_is_as_good(redis_server):
         store = RedisHistory(RedisRegistry(client, prefix=f"test-{uuid4().hex}"), lifetime=LIFETIME)
         epoch, _ = append(store, "a")
         assert since(store, Position(epoch, 0)) == (Position(epoch, 1), [1], ['{"id":"a"}'])
+
+
+def test_numbers_that_redis_has_none_of_ask_for_all(registry):
+    history = History({"logs": 100}, LIFETIME, registry)
+    history.append("logs", b'{"id":"a"}', token="a")
+    for number in (2**63, 10**30):
+        assert [message["id"] for message in history.read("logs", rewind=number, limit=number)["messages"]] == ["a"]
