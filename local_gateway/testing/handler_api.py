@@ -37,13 +37,18 @@ def api_of_handler(
             taken out of its module and run by itself, so it imports what it needs in its body; or "broadcaster", the
             handler that this library deploys.
         source: in place of `handler`, the text of a module that defines `handler`.
-        timeout: of the function, in seconds.
-        memory: of the function, in MB.
+        timeout: of the function, in seconds: up to 900.
+        memory: of the function, in MB: 128 to 10,240. Both limits are Lambda's:
+            https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
         root: what a relative folder starts from.
 
     Raises:
-        AssemblyError: there is no such handler, or it cannot be run by itself.
+        AssemblyError: there is no such handler, it cannot be run by itself, or Lambda has no such time or memory.
     """
+    if not isinstance(timeout, int | float) or not 0 < timeout <= 900:
+        raise AssemblyError(f"timeout is {timeout!r}; give seconds, more than 0 and up to 900")
+    if not isinstance(memory, int) or not 128 <= memory <= 10_240:
+        raise AssemblyError(f"memory is {memory!r}; give MB, 128 to 10240")
     code = None
     if source is not None:
         name, text = "index.handler", textwrap.dedent(source)

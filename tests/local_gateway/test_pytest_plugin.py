@@ -94,6 +94,10 @@ WRONG = {
     ),
     "@pytest.mark.local_gateway(handlr='src/app.handler')": "there is no argument handlr=; did you mean handler=?",
     "@pytest.mark.local_gateway(source='', spead=2)": "there is no argument spead=; did you mean speed=?",
+    "@pytest.mark.local_gateway(source='', timeout='10')": "timeout is '10'; give seconds, more than 0 and up to 900",
+    "@pytest.mark.local_gateway(source='', timeout=901)": "timeout is 901; give seconds",
+    "@pytest.mark.local_gateway(source='', memory='a lot')": "memory is 'a lot'; give MB, 128 to 10240",
+    "@pytest.mark.local_gateway(source='', memory=127)": "memory is 127; give MB",
     "@pytest.mark.local_gateway(handler=lambda event, context: {})": "is no function that was written with def",
     "@pytest.mark.local_gateway(handler=uses_outside)": "uses pytest from outside; it runs in a process of its own",
 }
