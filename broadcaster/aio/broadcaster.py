@@ -21,7 +21,6 @@ from ..replies import ConnectionInfo, is_there, read_info
 from ..results import BroadcastResult
 from ..sending.background.carriers import Job, make_carrier
 from ..sending.background.event_loops import MOST_POSTS, EventLoops
-from ..sending.background.resuming import resume
 from ..sending.background.threads import Tell, Threads
 from ..sending.engine.engine import Engine
 from ..sending.sender import Reply
@@ -254,8 +253,12 @@ class AsyncBroadcaster(Face):
         """
         loop = asyncio.get_running_loop()
         over = loop.create_future()
-        tell = partial(_call_in, loop, lambda: resume(over))  # the one of then
-        self._threads.start(partial(self._begin, job, prepare, tell))
+
+        def settle() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        self._threads.start(partial(self._begin, job, prepare, partial(_call_in, loop, settle)))
         try:
             await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop

@@ -161,6 +161,47 @@ async def test_the_loop_goes_on_meanwhile_and_others_can_send(warm, server, unti
     assert (await caster.broadcast("admin", "event", {})).sent == 1
 
 
+async def test_several_that_are_over_at_once_all_go_on(warm, server):
+    caster = await warm(*IDS)
+    before = len(server.requests)
+    tasks = [asyncio.create_task(caster.send_to_connection(each, "admin", "event", {})) for each in IDS]
+    await asyncio.sleep(0)
+    while len(server.requests) < before + len(IDS):  # the loop is held up: all answers but the last are there by then
+        time.sleep(0.001)  # noqa: ASYNC251
+    assert [result.sent for result in await asyncio.gather(*tasks)] == [1] * len(IDS)
+
+
+async def test_who_broadcasts_on_and_on_leaves_others_their_share_of_this_way(warm, monkeypatch):
+    caster = await warm(IDS[0], with_threads=True)
+    went_here = dict.fromkeys("ab", 0)
+    carry = caster._loops.carry
+
+    async def count(*args):
+        is_here = await carry(*args)
+        went_here[asyncio.current_task().get_name()] += is_here
+        return is_here
+
+    async def broadcast_often():
+        for _ in range(200):
+            await caster.broadcast("admin", "event", {})
+
+    monkeypatch.setattr(caster._loops, "carry", count)
+    await asyncio.gather(*(asyncio.create_task(broadcast_often(), name=name) for name in went_here))
+    assert max(went_here.values()) < 200, went_here
+
+
+async def test_a_caller_that_is_thrown_away_is_told_by_the_loop_alone(warm, server, until):
+    caster = await warm(IDS[0])
+    server.script = lambda connection_id, attempt: "hang"
+    before = len(server.requests)
+    task = asyncio.create_task(caster.broadcast("admin", "event", {}))
+    await until(lambda: len(server.requests) > before)
+    task.get_coro().close()
+    assert not task.done()
+    with pytest.raises(RuntimeError, match="reuse"):  # as of any other coroutine that somebody closes
+        await task
+
+
 async def test_the_pace_holds(warm):
     caster = await warm(*IDS, rate=20.0)
     loop = asyncio.get_running_loop()
