@@ -18,7 +18,9 @@ _remakers: "dict[int, tuple[ReferenceType[Any] | None, Callable[..., None]]]" = 
 _numbers = count()
 _process = os.getpid()
 _TIDY_EVERY = 64
-_LONGEST_IMPORT = 5.0  # seconds that a fork waits for; boto3 on a slow machine takes one
+# Seconds that a fork waits for what another thread is doing; importing boto3 takes one on a slow machine.
+_LONGEST_IMPORT = 5.0
+_LONGEST_LOG_RECORD = 1.0
 
 
 def remake_in_child(begin: Callable[[], None]) -> None:
@@ -67,13 +69,17 @@ def _remake_all() -> None:
             function(owner)
 
 
-class _Importing:
-    """Hold this while importing something late: a fork in another thread waits until the import is over.
+class _Uncut:
+    """Hold this while doing what a fork in another thread is not to cut in two: it waits until this is over.
 
-    Python locks a module while it is imported. A child has the lock but not the thread that would release it.
+    Python has locks of its own, of which the child would have a copy but not the thread that releases it.
+
+    Args:
+        longest: seconds that a fork waits at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
         self.begin()
 
     def begin(self) -> None:
@@ -88,20 +94,24 @@ class _Importing:
         self._lock.release()
 
     def hold(self) -> None:
-        """Wait until no other thread imports, before a fork."""
-        self._is_held = self._lock.acquire(timeout=_LONGEST_IMPORT)
+        """Wait until no other thread holds it, before a fork."""
+        self._is_held = self._lock.acquire(timeout=self._longest)
 
     def let_go(self) -> None:
-        """Let others import again, in the parent."""
+        """Let others go on, in the parent."""
         if self._is_held:
             self._lock.release()
 
 
-importing = _Importing()
+importing = _Uncut(_LONGEST_IMPORT)  # or it waits for the lock of the module
+writing_logs = _Uncut(_LONGEST_LOG_RECORD)  # or the child waits for ever for the lock of the stream that it logs to
 remake_in_child(importing.begin)
+remake_in_child(writing_logs.begin)
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=importing.hold, after_in_parent=importing.let_go, after_in_child=_remake_all)
+    os.register_at_fork(before=writing_logs.hold, after_in_parent=writing_logs.let_go, after_in_child=_remake_all)
+    # Registered last, so it is held first: what is imported may want to log.
+    os.register_at_fork(before=importing.hold, after_in_parent=importing.let_go)
 
 # For what is guarded here: held for a moment, never during I/O that others would wait for. Re-entrant, because a signal
 # handler or a `__del__` may broadcast while its own thread holds it.

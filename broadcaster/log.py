@@ -7,7 +7,7 @@ who have imported logging themselves: nobody else can have asked for them.
 import sys
 
 from .cheap_typing import TYPE_CHECKING
-from .forks import importing
+from .forks import importing, writing_logs
 
 if TYPE_CHECKING:
     import logging
@@ -25,7 +25,15 @@ def logger() -> "logging.Logger":
         with importing:
             import logging
 
-        _logger = logging.getLogger(NAME)
+        found = logging.getLogger(NAME)
+        handle = found.handle
+
+        def handle_uncut(record: "logging.LogRecord") -> None:
+            with writing_logs:
+                handle(record)
+
+        found.handle = handle_uncut  # type: ignore[method-assign]
+        _logger = found
     return _logger
 
 

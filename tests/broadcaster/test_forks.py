@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import gc
+import io
+import logging
 import os
 import signal
 import stat
 import sys
 import threading
+import time
 import types
 from collections import deque
 
 import pytest
 
 import broadcaster
-from broadcaster import Broadcaster, aio
+from broadcaster import Broadcaster, aio, log
 from broadcaster.aio import AsyncBroadcaster
 from broadcaster.registries.memory import MemoryRegistry
 
@@ -35,6 +38,7 @@ def in_child(work, fork=None):
     if child == 0:
         status = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the child, whatever lock that waits for
             signal.alarm(SECONDS)
             status = 0 if work() else 1
         finally:
@@ -180,6 +184,36 @@ def test_a_child_closes_its_copies_of_sockets_that_another_thread_was_using(serv
         assert in_child(lambda: sockets() == before + server_side)
         stop.set()
         thread.join()
+
+
+class SlowStream(io.RawIOBase):
+    """What a log is written to: while a thread writes to it, Python holds a lock that no child can release."""
+
+    def __init__(self):
+        self.is_written_to = threading.Event()
+
+    def writable(self):
+        return True
+
+    def write(self, piece):
+        if threading.current_thread() is not threading.main_thread():
+            self.is_written_to.set()
+            time.sleep(0.3)
+        return len(piece)
+
+
+def test_a_child_logs_although_another_thread_was_logging():
+    stream = SlowStream()
+    handler = logging.StreamHandler(io.TextIOWrapper(io.BufferedWriter(stream)))
+    log.logger().addHandler(handler)
+    thread = threading.Thread(target=log.logger().warning, args=("of one of our threads",))
+    try:
+        thread.start()
+        stream.is_written_to.wait()
+        assert in_child(lambda: log.logger().warning("of the child") is None)
+    finally:
+        thread.join()
+        log.logger().removeHandler(handler)
 
 
 def test_a_signal_handler_may_broadcast_while_its_thread_holds_a_lock(server):
