@@ -69,10 +69,10 @@ def _remake_all() -> None:
             function(owner)
 
 
-class _Uncut:
-    """Hold this while doing what a fork in another thread is not to cut in two: it waits until this is over.
+class _HoldsUpForks:
+    """Hold this while doing something during which Python holds a lock of its own: a fork in another thread waits.
 
-    Python has locks of its own, of which the child would have a copy but not the thread that releases it.
+    Otherwise the child would have a copy of that lock, without the thread that releases it.
 
     Args:
         longest: seconds that a fork waits at most.
@@ -81,6 +81,9 @@ class _Uncut:
     def __init__(self, longest: float) -> None:
         self._longest = longest
         self.begin()
+        remake_in_child(self.begin)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self.hold, after_in_parent=self.let_go)
 
     def begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child."""
@@ -103,15 +106,11 @@ class _Uncut:
             self._lock.release()
 
 
-importing = _Uncut(_LONGEST_IMPORT)  # or it waits for the lock of the module
-writing_logs = _Uncut(_LONGEST_LOG_RECORD)  # or the child waits for ever for the lock of the stream that it logs to
-remake_in_child(importing.begin)
-remake_in_child(writing_logs.begin)
+writing_logs = _HoldsUpForks(_LONGEST_LOG_RECORD)  # the stream is locked
+importing = _HoldsUpForks(_LONGEST_IMPORT)  # the module is locked; made last, so held first: an import may want to log
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=writing_logs.hold, after_in_parent=writing_logs.let_go, after_in_child=_remake_all)
-    # Registered last, so it is held first: what is imported may want to log.
-    os.register_at_fork(before=importing.hold, after_in_parent=importing.let_go)
+    os.register_at_fork(after_in_child=_remake_all)
 
 # For what is guarded here: held for a moment, never during I/O that others would wait for. Re-entrant, because a signal
 # handler or a `__del__` may broadcast while its own thread holds it.

@@ -28,11 +28,11 @@ def logger() -> "logging.Logger":
         found = logging.getLogger(NAME)
         handle = found.handle
 
-        def handle_uncut(record: "logging.LogRecord") -> None:
+        def handle_before_forks(record: "logging.LogRecord") -> None:
             with writing_logs:
                 handle(record)
 
-        found.handle = handle_uncut  # type: ignore[method-assign]
+        found.handle = handle_before_forks  # type: ignore[method-assign]
         _logger = found
     return _logger
 

@@ -251,6 +251,9 @@ class Broadcaster(Face):
 
         Args:
             timeout: seconds to wait at most. What is not out by then is still sent.
+
+        Raises:
+            InvalidArgumentError: `timeout` is not a number.
         """
         end = self._end_of(timeout)
         self._wait_for_early(end)
@@ -263,6 +266,9 @@ class Broadcaster(Face):
 
         Args:
             timeout: seconds in which what was published and waits is sent; what is left then is dropped and logged.
+
+        Raises:
+            InvalidArgumentError: `timeout` is not a number. Nothing was closed.
         """
         end = self._end_of(timeout)
         self._wait_for_early(end)

@@ -42,7 +42,6 @@ def parse_url(url: str, region: str, *, name: str, example: str) -> Endpoint:
     Raises:
         ConfigurationError: it is no http(s) URL, or has more in it than host, port and path.
     """
-    check_text(url, name=name, example=example)
     if not {"@", "?", "#"}.isdisjoint(url):  # perhaps a password, so nothing of it is shown
         raise ConfigurationError(f"the {name} has a user, a query or a fragment beside host and path; give {example!r}")
     wrong = f"{name} {url!r}"

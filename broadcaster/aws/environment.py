@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 
 import os
 
-from .address import Endpoint, parse_url
+from .address import Endpoint, check_text, parse_url
 from .partitions import domain_of
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # the first that is set
@@ -20,6 +20,8 @@ ENDPOINT_VARIABLES = {
 IGNORE_ENDPOINTS_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 FIPS_VARIABLE = "AWS_USE_FIPS_ENDPOINT"
 DUAL_STACK_VARIABLE = "AWS_USE_DUALSTACK_ENDPOINT"
+
+_EXAMPLE = "http://127.0.0.1:8000"
 
 
 def region_in_environment() -> str | None:
@@ -59,7 +61,9 @@ def service_endpoint(service: str, region: str, endpoint_url: str | None = None)
     """
     given = (endpoint_url, "endpoint_url") if endpoint_url else endpoint_in_environment(service)
     if given:
-        return parse_url(given[0], region, name=given[1], example="http://127.0.0.1:8000")
+        url, name = given
+        check_text(url, name=name, example=_EXAMPLE)
+        return parse_url(url, region, name=name, example=_EXAMPLE)
     # Both rules are from botocore's data/{service}/…/endpoint-rule-set: Secrets Manager's usual hosts have IPv6 too,
     # and DynamoDB's usual ones in GovCloud are the FIPS ones.
     is_dual_stack = service == "dynamodb" and _is_true(DUAL_STACK_VARIABLE)

@@ -10,7 +10,7 @@ from ..cheap_typing import Any
 from ..errors import InvalidArgumentError
 from .positions import Position, Rewind, Slice
 
-MOST = 2**53 - 1  # messages; larger numbers are not exact in JavaScript and Lua
+_MOST = 2**53 - 1  # messages; larger numbers are not exact in JavaScript and Lua
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -50,7 +50,7 @@ def parse_since(value: object) -> Position | None:
         value = value._asdict()
     if isinstance(value, dict) and set(value) == {"epoch", "seq"}:
         epoch, seq = value["epoch"], value["seq"]
-        if isinstance(epoch, str) and len(epoch) <= 64 and epoch.isprintable() and _is_count(seq) and seq <= MOST:
+        if isinstance(epoch, str) and len(epoch) <= 64 and epoch.isprintable() and _is_count(seq) and seq <= _MOST:
             return Position(epoch, seq)
     raise InvalidArgumentError(f"since is {value!r:.80}; give a position, {{'epoch': 'k3Jx9a', 'seq': 12}}")
 
@@ -64,7 +64,7 @@ def parse_rewind(value: object) -> Rewind | None:
     if value is None:
         return None
     if isinstance(value, int) and _is_count(value):
-        return Rewind(events=min(value, MOST))
+        return Rewind(events=min(value, _MOST))
     if isinstance(value, str) and len(value) <= 9:
         count, unit = value[:-1], value[-1:]
         if unit in _UNITS and count.isascii() and count.isdecimal():

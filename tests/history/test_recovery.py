@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from broadcaster import InvalidArgumentError
 from broadcaster.history import Position, Rewind, Slice
 from broadcaster.history.positions import numbered
-from broadcaster.history.recovery import MOST, history_answer, parse_rewind, parse_since
+from broadcaster.history.recovery import history_answer, parse_rewind, parse_since
 
 
 def found(numbers, newest, epoch="e"):
@@ -75,7 +75,7 @@ def test_what_clients_send_is_read():
     assert parse_since(None) is parse_rewind(None) is None
     assert parse_since({"epoch": "e", "seq": 0}) == parse_since(Position("e", 0)) == Position("e", 0)
     assert parse_rewind(100) == Rewind(events=100)
-    assert parse_rewind(10**30) == Rewind(events=MOST)
+    assert parse_rewind(10**30) == Rewind(events=2**53 - 1)
     assert [parse_rewind(text) for text in ("30s", "5m", "1h")] == [Rewind(seconds=n) for n in (30, 300, 3_600)]
 
 

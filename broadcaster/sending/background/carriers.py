@@ -66,7 +66,7 @@ class Job:
         self.removals: list[Future[None]] = []
 
     async def wait_for_removals(self) -> None:
-        """Wait until connections that are gone have left the registry. They do so also when the caller is cancelled."""
+        """Wait until the connections that are gone were removed, which goes on also if the caller is cancelled."""
         from asyncio import shield, wrap_future  # who awaits this has it loaded
 
         for removal in self.removals:

@@ -81,6 +81,11 @@ def test_where_the_region_is_unknown_an_address_is_enough():
     assert service_endpoint("dynamodb", "xx-east-1", "http://127.0.0.1:8000").region == "xx-east-1"
 
 
+def test_an_endpoint_that_is_no_text_is_refused_and_not_shown():
+    with pytest.raises(ConfigurationError, match="endpoint_url is of type bytes, not str; it looks like 'http://"):
+        service_endpoint("dynamodb", "us-east-1", b"http://user:secret@h:8000")
+
+
 def test_a_variable_that_holds_no_url_is_named(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000")
     with pytest.raises(ConfigurationError, match=r"^AWS_ENDPOINT_URL_DYNAMODB '127.0.0.1:8000' is no http\(s\) URL"):
