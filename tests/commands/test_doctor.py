@@ -148,7 +148,8 @@ def gunicorn(tmp_path):
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells of other processes")
     (tmp_path / "gunicorn.conf.py").write_text("workers = 3\nbind = '127.0.0.1:0'\n")
-    (tmp_path / "app.py").write_text("print('started', flush=True)\ndef app(environ, start): ...\n")
+    # In one write: the workers share the pipe, and `print` may let another one's line in before its line break.
+    (tmp_path / "app.py").write_text("import os\nos.write(1, b'started\\n')\ndef app(environ, start): ...\n")
     command = [sys.executable, "-m", "gunicorn", "app:app"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         for _ in range(3):
