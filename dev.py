@@ -58,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE", type=setting, help=about)
 
     of_run = add(run)
-    of_run.add_argument("--once", action="store_true", help="play one event through the whole path and end")
+    of_run.add_argument(
+        "--once", action="store_true", help="play one event through the whole path, on ports that are free, and end"
+    )
     of_run.add_argument(
         "--registry",
         choices=("backend", "dynamodb"),

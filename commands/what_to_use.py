@@ -24,7 +24,7 @@ Ctrl-C ends all of it.
 
 # With --publish. The host and the port are given apart, as the SDKs take them.
 FOR_OTHERS = """
-For other languages, over HTTPS:
+For other languages, over HTTP:
   curl {url}publish -H 'authorization: Bearer {token}' -d '{{"channel":"admin","event":"admin_event","data":{{"n":1}}}}'
 or a stock Pusher server SDK with:
   app id       {key[app_id]}
