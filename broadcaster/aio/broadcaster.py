@@ -25,6 +25,8 @@ from ..sending.background.threads import Tell, Threads
 from ..sending.engine.engine import Engine
 from ..sending.sender import Reply
 
+_LOOK_EVERY = 0.005  # seconds, while a broadcast is prepared
+
 
 class AsyncBroadcaster(Face):
     """Pushes events to the browsers that are connected to one stage of one WebSocket API, for asyncio callers.
@@ -258,7 +260,12 @@ class AsyncBroadcaster(Face):
             if not over.done():
                 over.set_result(None)
 
-        self._threads.start(partial(self._begin, job, prepare, partial(_call_in, loop, settle)))
+        self._preparing.add(job)
+        try:
+            self._threads.start(partial(self._begin, job, prepare, partial(_call_in, loop, settle)))
+        except BaseException:
+            self._preparing.discard(job)
+            raise
         try:
             await over
         except BaseException as error:  # also GeneratorExit: the caller is thrown away with its loop
@@ -280,9 +287,9 @@ class AsyncBroadcaster(Face):
 
         Return `tell` if the job has its outcome; else the carrier calls it.
         """
-        if job.is_stopped:
-            return None
         try:
+            if job.is_stopped:
+                return None
             has_one_page = prepare()
             if job.outcome is None:
                 self._carrier.warm()
@@ -295,6 +302,8 @@ class AsyncBroadcaster(Face):
                     return None
         except BaseException as error:  # of a registry that is somebody's own; nobody may wait for ever
             job.outcome = error
+        finally:
+            self._preparing.discard(job)
         return tell
 
     def _close_now(self, end: float) -> None:
@@ -302,6 +311,8 @@ class AsyncBroadcaster(Face):
             self._wait_for_early(end)
             if self._publisher is not None:
                 self._publisher.close(end - time.monotonic())
+            while self._preparing:
+                time.sleep(_LOOK_EVERY)
             self._carrier.close()
             if self._loops is not None:
                 self._loops.close()
@@ -315,6 +326,7 @@ class AsyncBroadcaster(Face):
     def _begin_anew(self) -> None:
         self._closing = make_lock()
         self._closed: Future[None] = Future()
+        self._preparing: set[Job] = set()  # those that the carrier has not got yet
 
     def _begin_in_child(self) -> None:
         self._begin_anew()

@@ -22,7 +22,6 @@ from ..results import BroadcastResult
 from ..signing import Credentials
 from .fan_out import FanOut, OnOutcome
 from .pace import Pace
-from .refusals import is_about_the_signature
 from .sender import Reply, Settings, to_reply
 
 # More threads than this only contend for the interpreter: 32 reach what boto3 can do on one core.
@@ -94,10 +93,8 @@ class Boto3Sender:
             raise ClosedError("this broadcaster was closed; make a new one")
         settings = self._settings
 
-        def renew(error: str, headers: Mapping[str, str]) -> bool:
+        def renew(_: Mapping[str, str]) -> bool:
             """Look whether the keys have changed, in a file that was rewritten, say, and go on with those."""
-            if not is_about_the_signature(error):
-                return False
             before = run.client
             with suppress(ConfigurationError):
                 run.client = self._connected_client(anew=True)

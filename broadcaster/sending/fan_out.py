@@ -30,7 +30,14 @@ from ..errors import RefusedError
 from ..results import BroadcastResult, Failure
 from .defaults import DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY
 from .pace import Pace, ThrottleWatch
-from .refusals import describe_error, explain_refusal, explain_unreachable, is_about_the_id, is_refusal
+from .refusals import (
+    describe_error,
+    explain_refusal,
+    explain_unreachable,
+    is_about_the_id,
+    is_about_the_signature,
+    is_refusal,
+)
 from .targets import Targets
 
 if TYPE_CHECKING:
@@ -90,8 +97,8 @@ class FanOut:
         attempts: posts to one connection at most.
         concurrency: posts in flight at most.
         random: returns 0 to 1.
-        renew: is asked after a refusal, once: whether signing again may help, because credentials or clock were
-            corrected. Gets the error's text and the answer's headers.
+        renew: is asked after the first refusal that may be about the signature: whether signing again may help, because
+            credentials or clock were corrected. Gets the answer's headers.
         on_outcome: gets each target with its outcome as soon as that is known: None for sent, else how it failed, with
             status 410 for one that is gone. Not those of a broadcast that was refused as a whole.
         log: gets a DEBUG line for each retry, pause and deadline; None where nobody listens.
@@ -108,7 +115,7 @@ class FanOut:
         attempts: int = DEFAULT_ATTEMPTS,
         concurrency: int = DEFAULT_CONCURRENCY,
         random: Callable[[], float],
-        renew: Callable[[str, Mapping[str, str]], bool] = lambda error, headers: False,
+        renew: Callable[[Mapping[str, str]], bool] = lambda headers: False,
         on_outcome: OnOutcome | None = None,
         log: "logging.Logger | None" = None,
     ) -> None:
@@ -384,8 +391,8 @@ class FanOut:
 
     def _refused(self, connection_id: str, answer: HasStatus) -> None:
         status, error = answer.status, describe_error(answer.headers, answer.body)
-        if self._renewed is None:
-            self._renewed = self._renew(error, answer.headers)
+        if self._renewed is None and is_about_the_signature(error):
+            self._renewed = self._renew(answer.headers)
         if self._renewed:
             tries = self._tries.setdefault(connection_id, _Tries())
             tries.refusals += 1

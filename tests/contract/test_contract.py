@@ -187,7 +187,7 @@ def fan_out_case(case):
         attempts=case.get("attempts", 3),
         concurrency=case.get("concurrency", 256),
         random=lambda: 0.5,
-        renew=lambda error, headers: case.get("renew", False),
+        renew=lambda headers: case.get("renew", False),
     )
     now, posts, in_flight, answered = 0.0, {}, [], 0
     while not plan.is_done:

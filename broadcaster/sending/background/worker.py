@@ -105,7 +105,7 @@ class Worker:
                 reactor.close()
 
     def _take(self, reactor: Reactor, running: list[tuple[Task, WhenOver]]) -> bool:
-        """Add the new tasks, waiting for one if there is nothing to do; return False to end."""
+        """Begin the new tasks, waiting for one if there is nothing to do; return False to end."""
         if running and not self._waiting:
             return not self._is_ending
         with self._condition:
@@ -121,7 +121,7 @@ class Worker:
             reactor.freshen()
         for task, when_over in new:
             running.append((task, when_over))
-            reactor.add(task)
+            reactor.begin(task)
         return not self._is_ending
 
     def _give_up(self, running: list[tuple[Task, WhenOver]], error: Exception) -> None:

@@ -62,12 +62,14 @@ class KeptReactors:
 
     def _watch(self) -> None:
         """Close those that have not been used for a while; end when none is left."""
-        while not self._ending.acquire(timeout=self._idle_seconds):
+        wait = self._idle_seconds
+        while not self._ending.acquire(timeout=wait):
             oldest = self._monotonic() - self._idle_seconds
             with self._lock:
                 aged = [reactor for reactor in self._kept if reactor.last_used <= oldest]
                 self._kept = [reactor for reactor in self._kept if reactor.last_used > oldest]
                 self._is_watched = is_needed = bool(self._kept)
+                wait = min((reactor.last_used - oldest for reactor in self._kept), default=0.0)
             for reactor in aged:
                 reactor.close()
             if not is_needed:

@@ -82,20 +82,19 @@ class Reactor:
             self.step()
 
     def begin(self, task: Task) -> None:
-        """Begin a task, and post to as many as there are free links."""
-        self.add(task)
-        if self._links.has_idle and not task.wants_to_stop():
-            try:
-                self._post_first(task)
-            except Exception as error:
-                self._break_off(task, error)
-
-    def add(self, task: Task) -> None:
-        """Begin a task; `step` goes on with it until it is over."""
+        """Begin a task, and post to as many as there are free links; `step` goes on with it until it is over."""
+        look_at = self._look_at
         if not self._tasks:
             self._links.begin()
+            look_at = inf
         self._tasks.append(task)
         self._look_at = 0.0
+        try:
+            task.signer.refresh()  # first: from now on every link that another task leaves may be given to it
+            if self._links.has_idle and not task.wants_to_stop():
+                self._post_first(task, look_at)
+        except Exception as error:
+            self._break_off(task, error)
 
     def step(self, *, waits: bool = True) -> None:
         """Wait until something can be done, and do it; or without waiting, what can be done now."""
@@ -167,16 +166,19 @@ class Reactor:
 
     # The usual way of a message
 
-    def _post_first(self, task: Task) -> None:
-        """Post to as many as there are free links; where that is everybody, there is nothing to look around for."""
+    def _post_first(self, task: Task, look_at: float) -> None:
+        """Post to as many as there are free links; where that is everybody, nobody needs an earlier look than before.
+
+        Args:
+            look_at: when the tasks that were there before need one.
+        """
         now = self._monotonic()
         self._post_on_idle(task, now)
         fan_out = task.fan_out
         if fan_out.in_flight and not (fan_out.read_ahead(self._read_ahead) or fan_out.waiting(now)):
-            self._look_at = now + _LOOK_AROUND_EVERY
+            self._look_at = min(look_at, now + _LOOK_AROUND_EVERY)
 
     def _post_on_idle(self, task: Task, now: float) -> None:
-        task.signer.refresh()
         while self._links.has_idle and (connection_id := task.fan_out.take(now)) is not None:
             self._post(self._links.take_idle(), task, connection_id, now)
 
@@ -368,6 +370,7 @@ class Reactor:
                     fan_out.cannot_connect(reason)
                 fan_out.give_up(now, self._abandon(task))
             else:
+                task.signer.refresh()
                 self._post_on_idle(task, now)
                 if fan_out.in_flight:
                     return

@@ -6,7 +6,6 @@ from ...aws.credentials import CredentialSource
 from ...endpoint import Endpoint
 from ...errors import ConfigurationError
 from ...signing import ConnectionSigner, Credentials
-from ..refusals import is_about_the_signature
 from .clock_skew import server_offset
 
 # A signature is good for five minutes around its time; one that is a minute old survives clocks that differ by four.
@@ -84,15 +83,12 @@ class TaskSigner:
         if self._credentials is None or abs(self._signatures.wall_clock() - self._signed_at) > _SIGN_AGAIN_AFTER:
             self._sign(self._signatures.credentials.read())
 
-    def renew(self, error: str, headers: Mapping[str, str]) -> bool:
+    def renew(self, headers: Mapping[str, str]) -> bool:
         """Look whether old credentials or a wrong clock were the reason; return whether signing again may help.
 
         Args:
-            error: the refusal's text.
-            headers: of the answer.
+            headers: of the refusal.
         """
-        if not is_about_the_signature(error):
-            return False
         signatures, before = self._signatures, (self._credentials, self._offset)
         try:
             credentials = signatures.credentials.read(anew=True)

@@ -22,7 +22,7 @@
 const { RefusedError } = require("../errors.js");
 const { makeResult } = require("../results.js");
 const { ThrottleWatch } = require("./pace.js");
-const { describeError, explainRefusal, isAboutTheId, isRefusal } = require("./refusals.js");
+const { describeError, explainRefusal, isAboutTheId, isAboutTheSignature, isRefusal } = require("./refusals.js");
 const { DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY } = require("./settings.js");
 const { Targets } = require("./targets.js");
 
@@ -38,7 +38,8 @@ const GRANT = 32; // requests granted at a time
  * The state of one broadcast. Every target ends in exactly one of sent, stale and failed.
  *
  * `pages` is what `Targets` reads; `url` is for error texts; `deadline` is on the clock that `now` is read from;
- * `random` returns 0 to 1; `renew(error, headers)` is asked once after a refusal whether signing again may help.
+ * `random` returns 0 to 1; `renew()` is asked once, after a refusal that may be about the signature: whether
+ * signing again may help.
  */
 class FanOut {
   inFlight = 0;
@@ -297,7 +298,7 @@ class FanOut {
 
   #takeRefusal(connectionId, answer) {
     const error = describeError(answer.headers, answer.body);
-    this.#renewed ??= this.#renew(error, answer.headers);
+    if (this.#renewed === null && isAboutTheSignature(error)) this.#renewed = this.#renew();
     if (this.#renewed) {
       const tries = this.#triesOf(connectionId);
       tries.refusals += 1;

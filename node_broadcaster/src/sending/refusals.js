@@ -21,7 +21,7 @@ function isAboutTheSignature(error) {
  * Return the service's own words for an error on one line, at most 200 characters: code, then message.
  *
  * The answer to a bad signature repeats the whole canonical request, the session token included: only its first
- * sentence is kept.
+ * sentence is kept. Something else that repeats the request's headers is read as far as the token.
  */
 function describeError(headers, body) {
   const code = (headers["x-amzn-errortype"] ?? "").split(":")[0];
@@ -30,7 +30,7 @@ function describeError(headers, body) {
     const content = parse(body);
     if (content) message = String(content.message || content.Message || "");
   }
-  message = message.split(" The Canonical String")[0].split("\n\n")[0].trim().replace(/\s+/g, " ");
+  message = message.split(/ The Canonical String|\n\n|x-amz-security-token/i)[0].trim().replace(/\s+/g, " ");
   if (/^(<!doctype|<html)/i.test(message)) message = "an HTML page";
   return (code && message ? `${code}: ${message}` : code || message).slice(0, 200);
 }

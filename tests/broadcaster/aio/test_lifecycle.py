@@ -14,7 +14,7 @@ import pytest
 
 from broadcaster import ClosedError, InvalidArgumentError, MemoryRegistry, RegistryError
 from broadcaster.aio import AsyncBroadcaster
-from tests.broadcaster.aio.conftest import OwnRegistry
+from tests.broadcaster.aio.conftest import OwnRegistry, SlowRegistry
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("aws_keys")
@@ -100,6 +100,18 @@ async def test_closing_waits_for_what_is_under_way(either, server, until):
     await either.close()
     assert (await task) == {"sent": 1, "failed": 0, "stale": 0}
     await until(lambda: server.open_now == 0)
+
+
+async def test_closing_waits_for_what_still_looks_up_who_listens(make, server, until):
+    registry = SlowRegistry(None, ["connection-a="])
+    caster = make(registry=registry)
+    task = asyncio.create_task(caster.broadcast("slow", "event", {}))
+    await until(registry.waiting.is_set)
+    closing = asyncio.create_task(caster.close())
+    await asyncio.sleep(0.05)  # in which whatever would not wait is closed
+    registry.go_on.set()
+    await closing
+    assert (await task) == {"sent": 1, "failed": 0, "stale": 0}
 
 
 async def test_a_closed_one_says_so(make):

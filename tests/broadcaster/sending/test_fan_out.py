@@ -272,8 +272,8 @@ def test_when_everybody_is_refused_in_the_middle_the_rest_is_failed_unsent():
 def test_after_credentials_were_renewed_those_refused_are_tried_again():
     asked = []
 
-    def renew(error, headers):
-        asked.append(error)
+    def renew(headers):
+        asked.append(headers["x-amzn-errortype"])
         return True
 
     plan = fan_out([["a=", "b=", "c="]], renew=renew)
@@ -287,7 +287,7 @@ def test_after_credentials_were_renewed_those_refused_are_tried_again():
 
 
 def test_renewing_in_vain_ends_in_a_refusal():
-    plan = fan_out([["a=", "b="]], renew=lambda error, headers: True)
+    plan = fan_out([["a=", "b="]], renew=lambda headers: True)
     with pytest.raises(RefusedError):
         run(plan, lambda connection_id, attempt: 403)
 

@@ -32,6 +32,8 @@ URL = "https://abc123xyz.execute-api.us-east-1.amazonaws.com/production"
         ("", b"gone \xff fishing", "gone \N{REPLACEMENT CHARACTER} fishing"),
         ("", b"<!DOCTYPE html><p>x", "an HTML page"),
         ("", b"<html><p>x", "an HTML page"),
+        ("", b"denied: host: x X-Amz-Security-Token: SECRET", "denied: host: x"),
+        ("", b'{"message": "x-amz-security-token SECRET"}', ""),
         ("", b"x" * 300, "x" * 200),
         ("C", b"x" * 300, ("C: " + "x" * 300)[:200]),
         ("", b"x" * 4_095 + "ü".encode() * 100, "x" * 200),

@@ -499,6 +499,29 @@ def test_links_that_nobody_needs_are_closed_although_nothing_is_sent(server, mak
     engine.close()
 
 
+def test_a_loop_is_closed_as_soon_as_it_was_idle_for_its_time():
+    """Not at the next but one of regular looks, if it was used shortly after one."""
+
+    class Ending:
+        def acquire(self, timeout):
+            nonlocal now
+            now += timeout
+            return False
+
+    class Loop:
+        last_used, closed_at = 3.0, None
+
+        def close(self):
+            self.closed_at = now
+
+    now, loop = 0.0, Loop()
+    kept = KeptReactors(lambda: now, idle_seconds=50.0)
+    kept._ending = Ending()
+    kept._kept.append(loop)
+    kept._watch()
+    assert loop.closed_at == 53.0
+
+
 def test_a_loop_that_is_used_all_the_time_is_kept(server, make):
     kept = KeptReactors(time.monotonic, idle_seconds=0.3)
     engine = make(server.endpoint)
@@ -507,6 +530,34 @@ def test_a_loop_that_is_used_all_the_time_is_kept(server, make):
     while time.monotonic() < ends:
         assert send(engine, ids(1)).sent == 1
     assert server.opened == 1
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_task_that_has_just_begun_may_be_given_the_links_of_one_that_is_stopped(server, make, until_true, looks):
+    """Before it was looked after itself; of two looks around, one begins with the older task."""
+    held = threading.Event()
+    server.script = lambda connection_id, attempt: held.wait() and "200"
+    engine = make(server.endpoint)
+    engine.prepare()
+    reactor = engine.reactor()
+    is_stopped = False
+    first = engine.task("POST", [ids(8)], b"{}", on_stale=list, stop=lambda: is_stopped)
+    reactor.begin(first)
+    while first.fan_out.in_flight < 8:
+        reactor.step(waits=False)
+    held.set()
+    until_true(lambda: len(server.requests) == 8 and not server.at_once)
+    for _ in range(looks - 1):
+        reactor._look_around(time.monotonic())
+    second = engine.task("POST", [ids(1, "other")], b"{}", on_stale=list, stop=lambda: False)
+    reactor.begin(second)
+    is_stopped = True
+    while not (first.is_over and second.is_over):
+        reactor.step()
+    reactor.close()
+    assert (first.error, second.error) == (None, None)
+    assert (first.fan_out.sent, second.fan_out.sent) == (8, 1)
+    assert len(server.bodies) == 9
 
 
 @pytest.mark.slow
