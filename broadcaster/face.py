@@ -122,7 +122,7 @@ class Face:
     def _register(self, connection_id: str, channels: Collection[str] | None) -> None:
         check_connection_id(connection_id)
         if channels is not None:
-            channels = [check_channel(channel) for channel in ([channels] if isinstance(channels, str) else channels)]
+            channels = _check_channels(channels)
         self._registry.add(connection_id, channels)
 
     def _unregister(self, connection_id: str) -> None:
@@ -379,3 +379,15 @@ def log_single(channel: str, event: str, connection_id: str, result: BroadcastRe
         logger().warning("%s on %s to %s: failed: %s", event, channel, connection_id, result.failures[0].reason)
     elif (log := listening(DEBUG)) is not None:
         log.debug("%s on %s to %s: %r", event, channel, connection_id, result)
+
+
+def _check_channels(channels: object) -> list[str]:
+    """Return the channel names that were given: several, or one alone as text."""
+    if isinstance(channels, str):
+        return [check_channel(channels)]
+    try:
+        return [check_channel(channel) for channel in channels]  # type: ignore[attr-defined]
+    except TypeError:
+        raise InvalidArgumentError(
+            f"channels is {channels!r:.80}; give a list of channel names, or None for everything"
+        ) from None

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from .errors import BroadcasterError, RegistryError
 
-# Each names another path than that of a connection, so none is posted to. Nothing here registers them, but whoever
-# can write where the entries live could put one there, and one such entry must not end the broadcast for everybody.
+# Nobody can be posted to by these, for each names another path than that of a connection, nor by what has no UTF-8.
+# Nothing here registers them, but whoever can write where the entries live could put one there, and one such entry must
+# not end the broadcast for everybody.
 _PATHS = frozenset(("", ".", ".."))
 _TEXT = frozenset((str,))
 
@@ -85,10 +86,17 @@ def connections_in(pages: Iterable[list[str]]) -> Iterator[list[str]]:
     for page in pages:
         if not _TEXT.issuperset(map(type, page)):
             _check_text(page)
-        if _PATHS.isdisjoint(page):
+        if _PATHS.isdisjoint(page) and "".join(page).isascii():
             yield page
-        elif kept := [connection_id for connection_id in page if connection_id not in _PATHS]:
+        elif kept := [connection_id for connection_id in page if _can_be_posted_to(connection_id)]:
             yield kept
+
+
+def _can_be_posted_to(connection_id: str) -> bool:
+    try:
+        return connection_id.encode() != b"" and connection_id not in _PATHS
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
 
 
 def _check_text(page: list[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from ..cheap_typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from .json_service import CONCURRENCY, UNMET_CONDITION
-from .retries import AwsError, Patience, Pauses, is_retryable
+from .retries import AwsError, Patience, Pauses, checked, is_retryable
 
 if TYPE_CHECKING:
     from .json_service import Ask, Got, Job
@@ -78,7 +78,7 @@ class Boto3Service:
 
         while True:
             try:
-                return getattr(self._client(), xform_name(ask.operation))(**ask.members)  # type: ignore[no-any-return]
+                return checked(ask.operation, getattr(self._client(), xform_name(ask.operation))(**ask.members))
             except Exception as error:
                 refusal = _refusal(error)
                 if isinstance(refusal, AwsError) and refusal.code == UNMET_CONDITION:

@@ -15,7 +15,7 @@ from ..signing import BodySigner, Credentials
 from .address import Endpoint
 from .at_once import run_at_once
 from .kept_connections import KeptConnections
-from .retries import AwsError, Patience, Pauses, is_retryable
+from .retries import AwsError, Patience, Pauses, checked, is_retryable
 
 if TYPE_CHECKING:
     import ssl
@@ -203,7 +203,7 @@ class JsonService:
             members = {}
             status = status if status >= 300 else 502  # a proxy's page, for instance
         if 200 <= status < 300:
-            return members
+            return checked(operation, members)
         # Only the name in the text: the message may quote what it is about.
         code = str(members.get("__type", "")).rpartition("#")[2][:80]
         if code == UNMET_CONDITION:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-from ..cheap_typing import NamedTuple
+from ..cheap_typing import Any, NamedTuple
 
 _FIRST_PAUSE = 0.05  # seconds; each further one is up to twice as long
 _LONGEST_PAUSE = 1.0  # seconds
@@ -42,6 +42,17 @@ class AwsError(Exception):
 def is_retryable(status: int, code: str) -> bool:
     """Tell whether a request that was refused so may succeed in a moment."""
     return status >= 500 or code in _RETRYABLE
+
+
+def checked(operation: str, answer: "dict[str, Any]") -> "dict[str, Any]":
+    """Return the members of an answer of 200, unless something else than AWS must have given it.
+
+    Raises:
+        AwsError: there are no rows in the answer to a Query.
+    """
+    if operation == "Query" and not isinstance(answer.get("Items"), list):
+        raise AwsError("whatever answered the Query is not DynamoDB: there are no Items in it", is_retryable=True)
+    return answer
 
 
 def _random() -> float:

@@ -45,8 +45,12 @@ class History:
         self._endings = Endings()
 
     def has(self, channel: str) -> bool:
-        """Return whether the channel has a history."""
-        return self._keep.get(channel) is not None
+        """Return whether the channel has a history.
+
+        Raises:
+            InvalidArgumentError: it is no channel name.
+        """
+        return self._keep.get(check_channel(channel)) is not None
 
     def append(self, channel: str, message: bytes, *, events: int = 1, token: str) -> Position | None:
         """Store a message and return its position; None where the channel has no history, which is ended then.
@@ -93,11 +97,11 @@ class History:
             InvalidArgumentError: an argument is malformed.
             RegistryError: the store cannot be reached.
         """
-        check_channel(channel)
+        has_history = self.has(channel)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise InvalidArgumentError(f"limit is {limit!r:.40}; give a number of messages from 1 on")
         position, back = parse_since(since), parse_rewind(rewind)
-        if not self.has(channel):
+        if not has_history:
             return {"epoch": None, "seq": 0, "recovered": False, "messages": [], "more": False}
         found = self._store.read(channel, since=position, rewind=back, limit=min(limit, MAX_KEEP))
         return history_answer(position, found)

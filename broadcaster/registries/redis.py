@@ -43,6 +43,8 @@ RETRIES = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.8  # seconds, at most; random below that
 
 _BATCH = 1_000  # connection ids
+# How bytes that are no UTF-8 are read: others have written them, and they must not end what concerns everybody.
+_NO_UTF_8 = "surrogateescape"
 _PAGE = Script(redis_keys.PAGE)
 
 
@@ -326,7 +328,7 @@ def _same(client: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else value.decode()
+    return value if isinstance(value, str) else value.decode(errors=_NO_UTF_8)
 
 
 def _errors() -> tuple[tuple[type[Exception], ...], type[Exception]]:
@@ -351,6 +353,7 @@ def _connect(target: RedisTarget) -> "Client":
 
     options: dict[str, Any] = {
         "decode_responses": True,
+        "encoding_errors": _NO_UTF_8,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": SOCKET_TIMEOUT,
         "retry": Retry(

@@ -85,6 +85,14 @@ def test_a_channel_without_history_is_as_before(caster, server):
         other.position("admin")
 
 
+@pytest.mark.parametrize("wrong", [None, 5, b"admin", ["admin"], {}])
+def test_what_is_no_channel_name_is_said_as_without_history(caster, server, wrong):
+    for use in (lambda: caster.broadcast(wrong, "event", {}), lambda: caster.position(wrong)):
+        with pytest.raises(InvalidArgumentError, match="a channel name is text, not"):
+            use()
+    assert not server.requests
+
+
 def test_a_number_and_an_epoch_must_fit_in_too(caster, server):
     overhead = len(caster._encode("logs", "e", ""))
     caster.broadcast("logs", "e", "x" * (131_072 - overhead))

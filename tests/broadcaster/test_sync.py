@@ -128,6 +128,7 @@ def test_an_unregistered_connection_receives_nothing_more(caster, server):
         (lambda caster: caster.broadcast("admin", "event", "x" * 131_072), MessageError),
         (lambda caster: caster.register_connection("../../admin"), InvalidArgumentError),
         (lambda caster: caster.register_connection("connection-a=", channels=["a b"]), InvalidArgumentError),
+        (lambda caster: caster.register_connection("connection-a=", channels=5), InvalidArgumentError),
         (lambda caster: caster.unregister_connection("a/b"), InvalidArgumentError),
         (lambda caster: caster.send_to_connection("a/b", "admin", "event", {}), InvalidArgumentError),
         (lambda caster: caster.send_to_connection("connection-a=", "a b", "event", {}), InvalidArgumentError),

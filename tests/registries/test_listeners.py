@@ -164,6 +164,10 @@ def test_an_entry_that_would_name_another_path_is_passed_over():
     assert list(Listeners(iter([["a", ".", "b"], ["..", "", "."], ["c"]]))) == [["a", "b"], ["c"]]
 
 
+def test_an_entry_that_cannot_be_written_in_a_path_is_passed_over():
+    assert list(Listeners(iter([["a", "half\ud800"], ["\udfff"], ["ü", ""]]))) == [["a"], ["ü"]]
+
+
 @pytest.mark.parametrize("odd", [b"connection-b=", 5, None])
 def test_an_entry_that_is_no_text_ends_the_list_and_not_the_broadcast(odd, broadcast, sink):
     class Odd(Away):

@@ -10,6 +10,7 @@ import redis
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 
 from broadcaster import ConfigurationError, RegistryError
+from broadcaster.listeners import Listeners
 from broadcaster.registries.redis import RedisRegistry
 from broadcaster.registries.redis_keys import Keys
 from broadcaster.registries.redis_url import parse_redis_url
@@ -264,6 +265,22 @@ def test_every_option_that_redis_py_reads_from_a_url_is_taken():
     for name, value in dict.fromkeys(set(URL_QUERY_ARGUMENT_PARSERS) - {"retry_on_error", "timeout"}, "1").items():
         value = "VERIFY_X509_STRICT" if name.endswith("verify_flags") else value
         assert name in parse_redis_url(f"rediss://host?{name}={value}").options
+
+
+def test_a_connection_may_have_more_channels_than_lua_takes_at_once(redis_server, prefix):
+    registry = RedisRegistry(redis_server.url, prefix=prefix, max_channels=20_000)
+    registry.add("a=", [f"channel-{number}" for number in range(9_000)])
+    assert listening(registry, "channel-0") == listening(registry, "channel-8999") == ["a="]
+    registry.close()
+
+
+def test_an_id_that_is_no_utf_8_does_not_end_the_list(redis_server, prefix, client):
+    registry = RedisRegistry(redis_server.url, prefix=prefix)
+    registry.add("a=", ["admin"])
+    for key, score in zip(registry.keys.channel("admin"), (0, 2e9), strict=True):
+        client.zadd(key, {b"\xff\xfe": score})
+    assert [sorted(page) for page in Listeners(registry.pages("admin"))] == [["a="]]
+    registry.close()
 
 
 def test_lists_from_before_scopes_are_read_for_the_life_of_a_connection(redis_server, prefix, clock, client):

@@ -74,7 +74,9 @@ if tonumber(ARGV[2]) > 0 then
     end
     if count > tonumber(ARGV[2]) then return count end
 end
-redis.call('SADD', KEYS[1], unpack(ARGV, 3))
+for i = 3, #ARGV do  -- one by one: Lua unpacks no more than 8,000
+    redis.call('SADD', KEYS[1], ARGV[i])
+end
 live_at_least(KEYS[1], ARGV[1])
 return 0
 `;

@@ -71,6 +71,12 @@ def test_what_is_retryable_is_asked_again(service, server, trouble):
     assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("members", [{}, {"Items": None}, {"hello": "world"}])
+def test_what_answers_a_query_without_rows_is_not_believed(service, server, members):
+    server.answers = [answer(members), answer({"Items": []})]
+    assert service.run([once(Ask("Query", {"TableName": "table"}))])[0]["Items"] == []
+
+
 def test_a_refusal_has_its_code_and_the_words_of_aws(service, server):
     server.answers = [answer({"__type": "x#ValidationException", "message": "no such thing"}, 400)]
     with pytest.raises(AwsError) as caught:
@@ -117,7 +123,7 @@ def test_what_is_asked_again_is_signed_anew_with_other_keys_and_after_a_minute_a
     service = JsonService(
         "dynamodb", endpoint, credentials=lambda **_: keys[-1], tls=ssl.create_default_context, patience=patience
     )
-    server.answers = [answer({})] * 6
+    server.answers = [answer({"Items": []})] * 6
     asks = [Ask("Query", {"TableName": name}, is_kept=True) for name in ("one", "other")]
     for _ in range(2):
         service.run([once(asks[0]), once(asks[1])])
@@ -140,7 +146,7 @@ def test_what_is_kept_of_requests_is_bounded(server):
     service = JsonService(
         "dynamodb", endpoint, credentials=lambda **_: keys, tls=ssl.create_default_context, patience=PATIENT
     )
-    server.answers = [answer({})] * 110
+    server.answers = [answer({"Items": []})] * 110
     for number in range(110):
         service.run([once(Ask("Query", {"TableName": str(number)}, is_kept=True))])
     service.close()
