@@ -1,4 +1,4 @@
-"""The commands by name, and how each ends: 0 where it worked, 1 where it did not, 2 where it was called wrongly."""
+"""The commands by name, and how each ends: 0 if it worked, 1 if it did not, 2 if an argument or a setting is wrong."""
 
 import argparse
 import logging
@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import BroadcasterError
+from ..errors import BroadcasterError, ConfigurationError, InvalidArgumentError, MessageError
 from . import connections, disconnect, send, tail
 from .doctor import command as doctor
+from .settings import check_settings
 from .stack import fill_in
 
 _COMMANDS = (doctor, tail, send, connections, disconnect)
@@ -33,13 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The commands say themselves what went wrong; else each warning would stand there twice.
     logging.getLogger("broadcaster").addHandler(logging.NullHandler())
     try:
+        check_settings(given)
         if given.stack is not None:
             fill_in(given)
         code: int = given.run(given)
         sys.stdout.flush()
     except BroadcasterError as error:
         print(f"broadcaster: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigurationError | InvalidArgumentError | MessageError) else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # of `broadcaster … | head`

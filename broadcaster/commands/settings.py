@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
+from ..aws.environment import endpoint_in_environment
 from ..endpoint import Endpoint, resolve_endpoint, scope_of
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidArgumentError
 from ..registries import Registry
 from ..registries.choose import VARIABLE, make_registry
 from ..registries.memory import MemoryRegistry
@@ -23,6 +24,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--registry", metavar="URL", help=f"where the list of connections is; else {VARIABLE}")
     group.add_argument("--stack", metavar="NAME", help="take all of these from the outputs of a deployed stack")
     parser.set_defaults(secret=None, from_stack=frozenset())
+
+
+def check_settings(given: argparse.Namespace) -> None:
+    """Refuse arguments that the environment would override without a word.
+
+    Raises:
+        InvalidArgumentError: an address in the environment wins over them.
+    """
+    in_environment = endpoint_in_environment("execute-api")
+    if in_environment and not given.endpoint_url and (given.api_id or given.stage):
+        _, variable = in_environment
+        name = "--api-id" if given.api_id else "--stage"
+        raise InvalidArgumentError(f"{name} means nothing while {variable} is set; unset that, or give --endpoint-url")
 
 
 def open_broadcaster(given: argparse.Namespace, **options: Any) -> Broadcaster:

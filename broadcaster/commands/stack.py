@@ -56,7 +56,7 @@ def _read_outputs(name: str, region: str | None) -> dict[str, str]:
         raise _explain(name, region, error.response.get("Error", {})) from error
     except BotoCoreError as error:
         why = missing_profile(error) if isinstance(error, ProfileNotFound) else error
-        raise ConfigurationError(f"the stack {name!r} cannot be looked for in {region}: {why}") from error
+        raise RefusedError(f"the stack {name!r} cannot be looked for in {region}: {why}") from error
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 

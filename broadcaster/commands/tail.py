@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 from ..channels import check_channel
-from ..errors import ConfigurationError
+from ..errors import InvalidArgumentError
 from .settings import add_settings, find_endpoint, open_registry
 from .subscriber import Event, Subscriber
 from .terminal import has_colours, printable, say
@@ -36,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     for channel in given.channels:
         check_channel(channel)
     if given.since is not None and not given.channels:
-        raise ConfigurationError("--since reads the history of channels; name them, e.g. `broadcaster tail admin`")
+        raise InvalidArgumentError("--since reads the history of channels; name them, e.g. `broadcaster tail admin`")
     rewind = int(given.since) if given.since and given.since.isdecimal() else given.since
     is_coloured = has_colours(sys.stdout)
     with (

@@ -143,6 +143,8 @@ def _readers() -> dict[str, Read]:
 
 
 def _read(name: str, value: object, read: Read) -> Any:
+    if value is None:  # of a variable that is not set, perhaps
+        raise SettingsError(f"setting {name}=None has no value; give one, or leave it out")
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, (Quotas, Throttle)):

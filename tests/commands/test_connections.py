@@ -57,7 +57,7 @@ def test_nobody_is_registered(run, environment):
 def test_a_list_in_another_process_cannot_be_seen(run, environment, monkeypatch):
     monkeypatch.delenv("BROADCASTER_REGISTRY")
     done = run("connections")
-    assert done.code == 1
+    assert done.code == 2
     assert "in the memory of your backend" in done.err
 
 
@@ -97,5 +97,5 @@ def test_a_connection_is_closed_and_forgotten(run, listen, registry):
     done = run("disconnect", "--", connection_id)
     assert (done.code, done.out) == (1, f"{connection_id} was not there\n")
     done = run("disconnect", "nonsense/")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "is not a connection id" in done.err

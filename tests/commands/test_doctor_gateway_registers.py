@@ -47,7 +47,7 @@ def test_a_list_that_is_not_the_lambdas_is_found_out(send, stand_in, monkeypatch
     findings = send("--origin", ORIGIN, "--registry", url)
     assert findings["registration"]["ok"]
     assert not findings["broadcast"]["ok"]
-    assert findings["broadcast"]["text"].endswith("nobody is registered for the channel")
+    assert findings["broadcast"]["text"].endswith("the connection is not registered for the channel")
     assert "RegistryUrl" in findings["broadcast"]["advice"]
     assert "arrival" not in findings
 

@@ -28,6 +28,13 @@ def test_every_hop_has_its_time(send, registry):
     assert registry.count() == 0
 
 
+def test_who_is_registered_for_everything_changes_nothing_and_sees_nothing(send, listen, run):
+    client, _ = listen()
+    assert send()[0] == 0
+    assert run("send", "admin", "admin_event", '"after"').code == 0
+    assert client.receive().json()["data"] == "after"
+
+
 def test_it_is_sent_with_a_list_in_memory_too(send):
     code, findings = send("--registry", "memory://")
     assert (code, list(findings)[-5:]) == (0, HOPS)

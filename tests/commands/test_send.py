@@ -58,11 +58,13 @@ def test_a_failure_is_shown_with_its_reason_once(run, listen, gateway):
         (("admin", "event", "--registry", "postgres://u:SECRET@h"), "registry is no URL"),
         (("admin", "event", "--endpoint-url", "wss://h/production"), "'https://h/production'"),
         (("admin", "event", "--history", "0"), "history['admin'] is 0"),
+        (("admin", "event", "--stage", "staging"), "--stage means nothing while AWS_ENDPOINT_URL"),
+        (("admin", "event", "--api-id", "abc123xyz"), "--api-id means nothing while AWS_ENDPOINT_URL"),
     ],
 )
 def test_a_mistake_is_one_sentence(run, environment, arguments, text):
     done = run("send", *arguments)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err.startswith("broadcaster: ")
     assert text in done.err
     assert done.err.count("\n") == 1

@@ -91,7 +91,7 @@ def test_the_other_commands_do_too_and_arguments_win(run, stack, registry_url):
 
 def test_a_stack_that_is_not_there_or_is_another(run, deploy, monkeypatch):
     done = run("doctor", "--stack", "nobody")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"broadcaster: there is no stack 'nobody' in {REGION} of this account; check the name")
     name = deploy(Bucket="files")
     assert "has no output ConnectionsUrl" in run("connections", "--stack", name).err

@@ -306,3 +306,11 @@ def test_any_value_gives_settings_or_a_refusal_of_one_line(name, value):
     else:
         assert refusal.startswith(f"setting {name}=")
         assert len(refusal.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["name", "stage", "backend_role", "permissions_boundary"])
+def test_a_value_that_is_not_there_is_not_taken_for_text(name):
+    """As of an environment variable that is not set."""
+    for make in (lambda: Settings(**{name: None}), lambda: Settings.from_context({name: None})):
+        with pytest.raises(SettingsError, match=f"^setting {name}=None has no value; give one"):
+            make()
