@@ -64,7 +64,7 @@ def test_the_cli_extra_brings_what_the_commands_need(wheel, tmp_path):
         "eu-west-3",
     ]
     done = subprocess.run(tail, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "in the memory of your backend" in done.stderr
     run(scripts / "python", "-c", "from websockets.sync.client import connect", cwd=tmp_path)
 

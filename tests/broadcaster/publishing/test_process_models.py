@@ -124,7 +124,7 @@ def test_each_request_of_a_server_that_forks_is_heard_once(name, server, environ
             if name == "uWSGI":  # it forks in C, and a worker hangs if a thread of the master runs just then
                 tasks = Path(f"/proc/{process.pid}/task")
                 assert not tasks.exists() or len(list(tasks.iterdir())) == 1
-                wait_until(lambda: len(answering(port)) == 2)  # one that is starting would not hear SIGTERM
+            wait_until(lambda: len(answering(port)) == 2)  # one that is starting would not hear SIGTERM
             workers = [ask(port, f"/{number}") for number in range(40)]
             published = [[f"/{number}", worker] for number, worker in enumerate(workers)]
             if make is uwsgi:  # which ends a worker in the middle of a request without Python's `atexit`
