@@ -45,10 +45,10 @@ def is_retryable(status: int, code: str) -> bool:
 
 
 def checked(operation: str, answer: "dict[str, Any]") -> "dict[str, Any]":
-    """Return the members of an answer of 200, unless something else than AWS must have given it.
+    """Return the answer to a request that succeeded, if it can be the service's own.
 
     Raises:
-        AwsError: there are no rows in the answer to a Query.
+        AwsError: the answer to a Query has no list of rows, so something else has given it.
     """
     if operation == "Query" and not isinstance(answer.get("Items"), list):
         raise AwsError("whatever answered the Query is not DynamoDB: there are no Items in it", is_retryable=True)

@@ -167,10 +167,10 @@ class Reactor:
     # The usual way of a message
 
     def _post_first(self, task: Task, look_at: float) -> None:
-        """Post to as many as there are free links; where that is everybody, nobody needs an earlier look than before.
+        """Post to as many as there are free links; if that is everybody, this task needs no look around soon.
 
         Args:
-            look_at: when the tasks that were there before need one.
+            look_at: when the other tasks need one.
         """
         now = self._monotonic()
         self._post_on_idle(task, now)
