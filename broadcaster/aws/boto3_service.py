@@ -89,7 +89,7 @@ class Boto3Service:
     def _wait(self, pauses: Pauses) -> bool:
         end = pauses.next()
         if end is not None:
-            self._time.sleep(end - self._time.clock())
+            self._time.sleep(max(0.0, end - self._time.clock()))
         return end is not None
 
 

@@ -254,6 +254,8 @@ def test_sentinels_tell_where_the_server_is_and_where_it_has_gone(make_redis):
         wait_until(lambda: replica.info("replication")["master_link_status"] == "up")
         watching.execute_command("SENTINEL FAILOVER", "mymaster")
         wait_until(lambda: replica.info("replication")["role"] == "master")
+        where = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")
+        wait_until(lambda: second.port in map(int, watching.execute_command(*where)[1:]))
     first.kill()
     registry.add("b=", ["admin"])
     assert listening(registry) == ["a=", "b="]

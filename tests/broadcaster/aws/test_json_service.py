@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from itertools import count
 
 import pytest
 import trustme
@@ -30,15 +31,20 @@ def answer(members, status=200):
     return status, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(members).encode()
 
 
+@pytest.fixture
+def patience():
+    return PATIENT
+
+
 @pytest.fixture(params=["own", "boto3"])
-def service(request, server, monkeypatch, aws_keys):
+def service(request, server, patience, monkeypatch, aws_keys):
     """DynamoDB, asked over connections of our own, or by boto3 through a proxy."""
     url = f"http://127.0.0.1:{server.port}"
     if request.param == "boto3":
         monkeypatch.setenv("HTTP_PROXY", url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         url = "http://dynamodb.example.com:8000"
-    made = make_service("dynamodb", region="us-east-1", endpoint_url=url, patience=PATIENT)
+    made = make_service("dynamodb", region="us-east-1", endpoint_url=url, patience=patience)
     yield made
     made.close()
 
@@ -69,6 +75,17 @@ def test_what_is_retryable_is_asked_again(service, server, trouble):
     server.answers = [trouble, trouble, answer({"Items": []})]
     assert service.run([once(Ask("Query", {"TableName": "table"}))])[0]["Items"] == []
     assert len(server.requests) == 3
+
+
+def slow_clock():
+    """A clock that is a second later at every look, as on a machine that does nothing for a second in between."""
+    return Time(clock=count().__next__, chance=lambda: 0.0)
+
+
+@pytest.mark.parametrize("patience", [Patience(attempt=1e6, total=1e6, time=slow_clock())])
+def test_a_pause_that_is_over_before_it_begins_is_no_pause(service, server):
+    server.answers = [answer({}, 503), answer({"Items": []})]
+    assert service.run([once(Ask("Query", {"TableName": "table"}))])[0]["Items"] == []
 
 
 @pytest.mark.parametrize("members", [{}, {"Items": None}, {"hello": "world"}])
