@@ -23,6 +23,11 @@ def make(**options):
     caster.register_connection("L0SM9cOFvHcCIhw=")
     return caster
 """
+# For what does not test how long it takes: on a busy machine two seconds are not enough to make boto3's client.
+_UNHURRIED = """
+from broadcaster.publishing import closing
+closing.SECONDS = 50.0
+"""
 _END = """
 began = time.monotonic()
 """
@@ -51,7 +56,7 @@ def end(server):
 @pytest.mark.parametrize("sender", ["engine", "boto3"])
 def test_what_waits_is_sent_before_the_interpreter_ends(end, server, sender):
     _, log = end(
-        f"""
+        f"""{_UNHURRIED}
 caster = make(window=30.0, sender={sender!r})
 for number in range(100):
     caster.publish("logs", "log", number)
@@ -148,7 +153,8 @@ time.sleep(0.5)
 
 def test_an_asyncio_application_that_ends_without_close_sends_what_waits(end, server):
     end(
-        """
+        _UNHURRIED
+        + """
 import asyncio
 from broadcaster.aio import AsyncBroadcaster
 async def main():
@@ -165,7 +171,8 @@ asyncio.run(main())
 
 def test_what_is_published_while_the_interpreter_ends_is_counted_and_no_error_for_the_caller(end, server):
     _, log = end(
-        """
+        _UNHURRIED
+        + """
 def late():
     caster.publish("logs", "log", "late")
     print(caster.publisher_stats().dropped["closed"], file=sys.stderr)
