@@ -23,7 +23,7 @@ TASKS = Path("/proc/self/task")
 
 
 def others():
-    """The other threads: for each, what the system says of it, with how often it has fallen asleep."""
+    """Return what the system says of each other thread, with how often it has fallen asleep."""
     try:
         return {
             task.name: (task / "status").read_text()
@@ -35,7 +35,7 @@ def others():
 
 
 def others_sleep():
-    """Whether the other threads slept while this one did: whoever wants the interpreter's lock had it then."""
+    """Tell whether all other threads slept while this one did: the lock was free then, so none waits for it."""
     before = others()
     time.sleep(0.01)
     return before == others() and all("State:\tS" in status for status in before.values())
