@@ -37,6 +37,7 @@ class HostileServer:
         self.attempts = Counter()
         self.requests = []  # (method, connection id, headers, body)
         self.opened = 0
+        self.requests_by_connection = Counter()  # the first that was opened is 1
         self.open_now = 0
         self.most_at_once = 0
         self.body = b""
@@ -110,7 +111,7 @@ class HostileServer:
         self.opened += 1
         self.open_now += 1
         try:
-            await self._converse(self.greet(self.opened), reader, writer)
+            await self._converse(self.opened, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
@@ -118,7 +119,8 @@ class HostileServer:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _converse(self, greeting, reader, writer):
+    async def _converse(self, number, reader, writer):
+        greeting = self.greet(number)
         if greeting == "stall":
             writer.transport.pause_reading()
             await asyncio.sleep(3600)
@@ -135,6 +137,7 @@ class HostileServer:
             body = await reader.readexactly(int(headers.get("Content-Length", 0)))
             connection_id = target.rpartition("/")[2].replace("%3D", "=")
             self.attempts[connection_id] += 1
+            self.requests_by_connection[number] += 1
             self.requests.append((method, connection_id, headers, body))
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
