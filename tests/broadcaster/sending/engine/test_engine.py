@@ -47,13 +47,6 @@ def make(authority):
 
 
 @pytest.fixture
-def no_slow_links(monkeypatch):
-    """Let no link count as slow: beside one that is another is opened, and how many are says what the machine did."""
-    monkeypatch.setattr(links, "STUCK_AFTER", math.inf)
-    monkeypatch.setattr(links, "SLOW_OPENING_AFTER", math.inf)
-
-
-@pytest.fixture
 def until_true():
     """Wait for a condition: `until_true(lambda: …)`; the suite's time limit ends a wait in vain."""
 
