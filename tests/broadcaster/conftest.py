@@ -277,6 +277,6 @@ def aws_keys(monkeypatch):
 
 @pytest.fixture
 def no_slow_links(monkeypatch):
-    """Let no link count as slow: beside one that is another is opened, and how many are says what the machine did."""
+    """Let no link count as slow: the engine opens another beside a slow one, so their number depends on the machine."""
     monkeypatch.setattr(links, "STUCK_AFTER", math.inf)
     monkeypatch.setattr(links, "SLOW_OPENING_AFTER", math.inf)

@@ -78,7 +78,7 @@ def test_what_is_retryable_is_asked_again(service, server, trouble):
 
 
 def slow_clock():
-    """A clock that is a second later at every look, as on a machine that does nothing for a second in between."""
+    """Make a clock that is a second later each time it is read, as on a machine that is held up in between."""
     return Time(clock=count().__next__, chance=lambda: 0.0)
 
 

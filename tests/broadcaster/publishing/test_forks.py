@@ -25,7 +25,7 @@ TASKS = Path("/proc/self/task")
 
 
 def others():
-    """Return of each other thread what it does and how often it has been let run until now, as the system says it."""
+    """Return the state of each other thread, and how often it has stopped running, as the system counts that."""
     try:
         return {
             task.name: re.findall(r"(?m)^(?:State|.*_switches):.*", (task / "status").read_text())

@@ -16,7 +16,7 @@ NOTHING = {"waiting": 0, "busy": 0, "moving": 0, "opening": 0, "room": 64}
         ({"waiting": 30}, 8),
         ({"waiting": 320}, 8),
         ({"waiting": 321}, 9),
-        ({"waiting": 22, "busy": 8, "moving": 8, "opening": 0}, 0),
+        ({"waiting": 22, "busy": 8, "moving": 8}, 0),
         ({"waiting": 1, "busy": 4, "moving": 4}, 1),  # each of a few gets one
         ({"waiting": 22, "busy": 5, "moving": 5}, 3),  # three are slow
         ({"waiting": 30, "moving": 8, "opening": 8}, 0),
