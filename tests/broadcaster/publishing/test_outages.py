@@ -150,7 +150,7 @@ def test_all_are_tried_again_when_one_is_reached_and_the_line_says_what_was_lost
 
 @pytest.mark.slow
 def test_browsers_that_hang_among_others_are_no_outage(make, server, caplog):
-    caster = make(window=0.01, timeout=0.3, attempts=1)
+    caster = make(window=0.01, timeout=1.0, attempts=1)
     server.script = lambda connection_id, attempt: "200" if connection_id == FAST else "hang"
     for viewer in (FAST, SLOW, THIRD):
         caster.register_connection(viewer)
