@@ -38,7 +38,7 @@ class HostileServer:
         self.answer_after = 0.0
         self.attempts = Counter()
         self.requests = []  # (method, connection id, headers, body)
-        self.opened = 0
+        self._opened = 0
         self.requests_by_connection = Counter()  # the first that was opened is 1
         self.open_now = 0
         self.most_at_once = 0
@@ -61,6 +61,17 @@ class HostileServer:
     def endpoint(self):
         name = "localhost" if self._tls else self.host
         return Endpoint("https" if self._tls else "http", name, self.port, "/production", "us-east-1")
+
+    @property
+    def opened(self):
+        """How many connections have been opened so far, including those that have carried no request."""
+
+        async def count():
+            for _ in range(100):  # turns of the loop, for a connection that waits to be accepted
+                await asyncio.sleep(0)
+            return self._opened
+
+        return asyncio.run_coroutine_threadsafe(count(), self._loop).result()
 
     @property
     def bodies(self):
@@ -110,10 +121,10 @@ class HostileServer:
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
         self._tasks.add(task)
-        self.opened += 1
+        self._opened += 1
         self.open_now += 1
         try:
-            await self._converse(self.opened, reader, writer)
+            await self._converse(self._opened, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:

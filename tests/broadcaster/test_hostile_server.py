@@ -1,4 +1,4 @@
-"""The tests' own server leaves no socket to the collector, which would blame another test for it."""
+"""The tests' own server counts exactly and leaves no socket to the collector, which would blame another test."""
 
 import asyncio
 import gc
@@ -27,3 +27,10 @@ def test_what_was_accepted_just_before_the_end_is_closed(turns):
         del server
         gc.collect()
     assert caught == []
+
+
+def test_connections_that_carry_nothing_are_counted_as_soon_as_they_are_made(start_server):
+    server = start_server()
+    for number in range(1, 101):
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert server.opened == number

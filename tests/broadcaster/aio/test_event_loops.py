@@ -102,6 +102,7 @@ async def test_a_link_that_was_lost_is_replaced(warm, server):
         assert server.opened == opened + lost
 
 
+@pytest.mark.usefixtures("no_slow_links")
 async def test_each_of_a_few_gets_a_link_of_its_own(make, server):
     server.answer_after = 0.05
     caster = make()
